@@ -3,7 +3,7 @@
 use super::runbook::{Desk, REFUSED, at_desk, of_record};
 use super::{Global, PRINTS};
 use crate::domain::{RunId, json, text};
-use crate::journal::lease::{GRACE, Lease};
+use crate::journal::lease::{GRACE, Lease, TTL};
 use crate::runbook::Runs;
 use crate::runtime::exec::{Came, Wanted};
 use clap::{Args, Subcommand};
@@ -97,7 +97,11 @@ impl Want {
         let asked = desk.exec.want(&wanted).await.map_err(|why| (1, why))?;
         eprintln!("{lease}");
         match grace.filter(|_| !lease.cut_off) {
-            Some(grace) => eprintln!("its holder is told; it is taken over in {} s", grace.as_secs()),
+            Some(grace) => eprintln!(
+                "its holder is told; it is taken over in {} s, or in {} s when its holder is not heard of",
+                grace.as_secs(),
+                TTL.max(grace).as_secs()
+            ),
             None if grace.is_some() => {}
             None => eprintln!("its holder is asked; Ctrl-C waits no longer"),
         }

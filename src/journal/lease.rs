@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// A lease that is not renewed lapses after this.
-pub const TTL: Duration = Duration::from_secs(60);
+/// A lease that is not renewed lapses after this; as long as a team's server waits for a word of a process, so that no run is taken for cut off
+/// while it may still use what it holds.
+pub const TTL: Duration = Duration::from_secs(45);
 
 /// What was handed over or taken over is kept so long for the run that is to begin with it.
 pub const PASSED: Duration = Duration::from_secs(180);

@@ -155,7 +155,7 @@ fn second(state: &State, plan: &PlanDialog) -> String {
 const fn why_lock(plan: &PlanDialog) -> &'static str {
     match plan.why {
         Why::TakeLock => {
-            "why is the lock taken over? Its holder is told and has 30 s, unless nobody drives that run; its next change is refused then. \
+            "why is the lock taken over? Its holder is told and has 30 s (45 s when it is not heard of), unless nobody drives that run; its next change is refused then. \
              Enter takes it, Esc goes back"
         }
         Why::AskLock | Why::Glass => "why should it be handed over? Enter asks its holder, Esc goes back",

@@ -930,7 +930,7 @@ fn a_run_whose_lock_may_be_lost_asks_waits_without_a_question_in_the_way_and_goe
     for size in [SMALL, LARGE, (240, 70)] {
         let mut scene = Scene::full(size);
         begin(&mut scene, 1, "game-1");
-        let prompt = "step 2 'Drain' on game-1: the team's journal is away, and the lock on service/shop, kept for 60 s after it last answered, may be somebody else's by now";
+        let prompt = "step 2 'Drain' on game-1: the team's journal is away, and the lock on service/shop, kept for at most 45 s after it last answered, may be somebody else's by now";
         let unbound = |scene: &mut Scene, ways: &[Way]| {
             ask(scene, 1, prompt, None, false, TaskList::default(), ways.to_vec());
             settle(scene);

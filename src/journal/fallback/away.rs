@@ -3,6 +3,7 @@
 use super::super::postgres::Failed;
 use super::super::sqlite::SqliteJournal;
 use super::super::{Away, JournalError};
+use super::patience::within;
 use super::{ANSWER, BOUND, Chain, Inner, Left, Merged, merge};
 use crate::clock;
 use crate::domain::record::RecordKind;
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// For so long appends wait at most while the last records are brought to the server that is back.
 const RETURN: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ impl Inner {
         if self.is_left().is_some() {
             return Ok(None);
         }
-        match timeout(ANSWER, question).await {
+        match within(ANSWER, question).await {
             Ok(Ok(answer)) => Ok(Some(answer)),
             Ok(Err(error)) if self.is_away_by_now(&error).await => Ok(None),
             Ok(Err(error)) => Err(error),
@@ -98,7 +99,7 @@ impl Inner {
     /// After a failure: whether the server is away, or has judged.
     fn is_away_by_now<'a>(self: &'a Arc<Self>, error: &'a JournalError) -> BoxFuture<'a, bool> {
         async move {
-            match timeout(BOUND, self.team.hello()).await {
+            match within(BOUND, self.team.hello()).await {
                 Ok(Ok(_) | Err(Failed::Refused(_))) => return false,
                 Ok(Err(Failed::Away(_))) => self.leave(error),
                 Err(_) => self.leave(&self.silent(BOUND)),
@@ -117,7 +118,7 @@ impl Inner {
             if !self.here.has_pending().await {
                 return self.settled.store(true, Ordering::Release);
             }
-            match timeout(RETURN, self.bring()).await {
+            match within(RETURN, self.bring()).await {
                 Ok(Ok(_)) => self.settled.store(true, Ordering::Release),
                 Ok(Err(Failed::Away(why))) => self.leave(&why),
                 Ok(Err(Failed::Refused(why))) => {
@@ -148,7 +149,7 @@ impl Inner {
 
     pub(super) async fn only_looks(self: &Arc<Self>) -> Option<String> {
         self.settle().await;
-        let looks = timeout(ANSWER, self.team.may_only_look()).await.ok().flatten();
+        let looks = within(ANSWER, self.team.may_only_look()).await.ok().flatten();
         if looks.is_none() && self.is_left().is_none() {
             // That it is here is recorded; if it can't be, the next append says why.
             let _ = self.begun().await;
@@ -159,7 +160,7 @@ impl Inner {
     /// Tries to go back to the server: what was recorded here is brought there first, and nothing is appended in between.
     pub(super) fn come_back(self: &Arc<Self>) -> BoxFuture<'_, bool> {
         async move {
-            let met = timeout(ANSWER, self.team.hello()).await;
+            let met = within(ANSWER, self.team.hello()).await;
             let hello = match met.unwrap_or_else(|_| Err(Failed::Away(self.silent(ANSWER)))) {
                 Ok(hello) => hello,
                 Err(failed) => return self.still_away(failed),
@@ -173,13 +174,13 @@ impl Inner {
                     file.adopt(vec![doubt.clone()], BTreeMap::default(), None).await.map_err(Failed::Refused)?;
                     chain.advance(&doubt);
                 }
-                let rest = timeout(RETURN, merge::merge(&self.team, &file, Some(self.writer), merge::PAGE)).await;
+                let rest = within(RETURN, merge::merge(&self.team, &file, Some(self.writer), merge::PAGE)).await;
                 merged.and(rest.unwrap_or_else(|_| Err(Failed::Away(self.silent(RETURN))))?);
                 if let Some(why) = merged.of(self.writer) {
                     return Err(Failed::Refused(JournalError::new(why, "run `quarterdeck journal verify`")));
                 }
                 (chain.login, chain.ahead_ms) = (Some(hello.login), Some(hello.ahead_ms));
-                timeout(RETURN, self.tell_merged(&mut chain, &merged))
+                within(RETURN, self.tell_merged(&mut chain, &merged))
                     .await
                     .unwrap_or_else(|_| Err(Failed::Away(self.silent(RETURN))))?;
                 self.hold_there().await;

@@ -4,11 +4,11 @@
 use super::super::lease::{Grant, Lease, TTL, Taken};
 use super::super::{Journal as _, JournalError};
 use super::Inner;
+use crate::clock;
 use crate::domain::RunId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What the runs of this process hold.
@@ -24,8 +24,8 @@ struct Held {
     resources: Vec<String>,
     there: Option<Vec<Grant>>,
     here: Option<Vec<Grant>>,
-    /// Until then what the server granted is nobody else's.
-    until: Instant,
+    /// Until then what the server granted is nobody else's: since this process began, the sleep of its machine counted.
+    until: Duration,
 }
 
 impl Inner {
@@ -41,20 +41,17 @@ impl Inner {
             if let Some(lease) = here.into_iter().find(|lease| lease.run != run) {
                 return Ok(Taken::Held(Box::new(lease)));
             }
+            let until = clock::now().mono + ttl;
             if let Some(taken) = self.ask(self.team.take(run, &resources, ttl)).await? {
                 if let Taken::All(grants) = &taken {
-                    self.note(
-                        run,
-                        Held { resources, there: Some(grants.clone()), here: None, until: Instant::now() + ttl },
-                    )
-                    .await;
+                    self.note(run, Held { resources, there: Some(grants.clone()), here: None, until }).await;
                 }
                 return Ok(taken);
             }
         }
         let taken = self.file().await?.take(run, &resources, ttl).await?;
         if let Taken::All(grants) = &taken {
-            self.note(run, Held { resources, there: None, here: Some(grants.clone()), until: Instant::now() }).await;
+            self.note(run, Held { resources, there: None, here: Some(grants.clone()), until: Duration::ZERO }).await;
         }
         Ok(taken)
     }
@@ -88,20 +85,27 @@ impl Inner {
                 None => self.file().await?.renew(run, grants, ttl).await,
             };
         };
-        let asked = Instant::now();
         if self.is_left().is_none() {
             let renewed = match &held.there {
-                Some(there) => self.ask(self.team.renew(run, there, ttl)).await?,
+                Some(there) => self.ask(self.renew_there(run, there, ttl)).await?,
                 None => self.ask(self.grant_there(run, &held, ttl)).await?,
             };
             if let Some(renewed) = renewed {
-                if let Some(held) = self.locks.lock().await.held.get_mut(&run).filter(|_| renewed) {
-                    held.until = asked + ttl;
-                }
                 return Ok(renewed);
             }
         }
         self.renew_here(run, &held, ttl).await
+    }
+
+    async fn renew_there(&self, run: RunId, there: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        let asked = clock::now().mono;
+        let granted = self.team.grant(run, there, ttl).await?;
+        if let Some(granted) = granted
+            && let Some(held) = self.locks.lock().await.held.get_mut(&run)
+        {
+            held.until = asked + granted;
+        }
+        Ok(granted.is_some())
     }
 
     async fn renew_here(&self, run: RunId, held: &Held, ttl: Duration) -> Result<bool, JournalError> {
@@ -110,9 +114,9 @@ impl Inner {
             Some(grants) => self.file().await?.renew(run, grants, ttl).await?,
             None => self.take_here(run, held).await,
         };
-        if here && held.there.is_some() && Instant::now() >= held.until {
+        if here && held.there.is_some() && clock::now().mono >= held.until {
             let what = format!(
-                "the team's journal is away, and the lock on {}, kept for {} s after it last answered, may be somebody else's by now",
+                "the team's journal is away, and the lock on {}, kept for at most {} s after it last answered, may be somebody else's by now",
                 held.resources.join(", "),
                 TTL.as_secs()
             );
@@ -149,10 +153,11 @@ impl Inner {
 
     /// Of a run that holds something here alone.
     async fn grant_there(&self, run: RunId, held: &Held, ttl: Duration) -> Result<bool, JournalError> {
+        let until = clock::now().mono + ttl;
         match self.team.take(run, &held.resources, ttl).await? {
             Taken::All(grants) => {
                 if let Some(held) = self.locks.lock().await.held.get_mut(&run) {
-                    (held.there, held.until) = (Some(grants), Instant::now() + ttl);
+                    (held.there, held.until) = (Some(grants), until);
                 }
                 Ok(true)
             }

@@ -9,6 +9,7 @@ mod file;
 mod locks;
 mod merge;
 mod others;
+mod patience;
 #[cfg(test)]
 mod tests;
 mod writing;

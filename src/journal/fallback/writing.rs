@@ -4,6 +4,7 @@ use super::super::attending::Meant;
 use super::super::chain::{self, Hand};
 use super::super::postgres::Failed;
 use super::super::{Journal as _, JournalError};
+use super::patience::within;
 use super::{BOUND, Chain, Inner, Left, takes_server};
 use crate::clock;
 use crate::domain::RunId;
@@ -15,7 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 /// For so long it goes on over a broken line: a little less, so that the server is asked once more whether it is there.
@@ -30,7 +30,7 @@ impl Inner {
                 return Ok(false);
             }
             let mut chain = self.chain.lock().await;
-            let begun = timeout(BOUND, self.begin(&mut chain)).await;
+            let begun = within(BOUND, self.begin(&mut chain)).await;
             match begun.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND)))) {
                 Ok(()) => {
                     self.here.catch_up().await;
@@ -120,7 +120,7 @@ impl Inner {
             let record = self.link(chain, meant.clone());
             self.send(chain, record).await
         };
-        let record = timeout(BOUND, sent).await.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND))))?;
+        let record = within(BOUND, sent).await.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND))))?;
         self.here.lags(&record).await;
         self.here.catch_up().await;
         Ok(record)

@@ -34,18 +34,26 @@ impl Inner {
         Err(JournalError::new(what, "see who runs what in Runs (6), and try again"))
     }
 
-    pub(super) async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+    /// For how long it is granted from now on, by the server; `None`: one of it is somebody else's.
+    pub(super) async fn renew(
+        &self,
+        run: RunId,
+        grants: &[Grant],
+        ttl: Duration,
+    ) -> Result<Option<Duration>, JournalError> {
         let resources: Vec<&str> = grants.iter().map(|grant| grant.resource.as_str()).collect();
         let fences: Vec<i64> = grants.iter().map(|grant| i64::try_from(grant.fence).unwrap_or(i64::MAX)).collect();
-        let renewed = sqlx::query_scalar("SELECT quarterdeck.renew($1::uuid, $2::uuid, $3, $4, $5)")
-            .bind(run.to_string())
-            .bind(self.writer.to_string())
-            .bind(resources)
-            .bind(fences)
-            .bind(millis(ttl))
-            .fetch_one(&self.reader.pool().await?)
-            .await;
-        renewed.map_err(|error| self.explain("renew a lock in", &error))
+        let renewed: sqlx::Result<Option<i64>> =
+            sqlx::query_scalar("SELECT quarterdeck.renew($1::uuid, $2::uuid, $3, $4, $5)")
+                .bind(run.to_string())
+                .bind(self.writer.to_string())
+                .bind(resources)
+                .bind(fences)
+                .bind(millis(ttl))
+                .fetch_one(&self.reader.pool().await?)
+                .await;
+        let renewed = renewed.map_err(|error| self.explain("renew a lock in", &error))?;
+        Ok(renewed.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())))
     }
 
     pub(super) async fn release(&self, run: RunId) -> Result<(), JournalError> {

@@ -143,6 +143,18 @@ impl PostgresJournal {
         &self.inner.reader
     }
 
+    /// As [`Journal::renew`]; for how long the server has granted it: less than was asked for when it is to be taken over before. While the
+    /// server can't be reached it is used for so long and no longer.
+    pub(super) async fn grant(
+        &self,
+        run: RunId,
+        grants: &[Grant],
+        ttl: Duration,
+    ) -> Result<Option<Duration>, JournalError> {
+        let (inner, grants) = (Arc::clone(&self.inner), grants.to_vec());
+        self.whole(async move { inner.renew(run, &grants, ttl).await }).await
+    }
+
     async fn append_meant(&self, meant: Meant) -> Result<Record, JournalError> {
         let inner = Arc::clone(&self.inner);
         self.whole(async move { inner.append(meant).await }).await
@@ -232,8 +244,7 @@ impl Journal for PostgresJournal {
     }
 
     async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
-        let (inner, grants) = (Arc::clone(&self.inner), grants.to_vec());
-        self.whole(async move { inner.renew(run, &grants, ttl).await }).await
+        self.grant(run, grants, ttl).await.map(|granted| granted.is_some())
     }
 
     async fn release(&self, run: RunId) -> Result<(), JournalError> {

@@ -8,12 +8,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write as _;
 
 /// Each step, from version 1 on.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema/0001_record.sql"),
     include_str!("schema/0002_lease.sql"),
     include_str!("schema/0003_approval.sql"),
     include_str!("schema/0004_merge.sql"),
     include_str!("schema/0005_incident.sql"),
+    include_str!("schema/0006_grace.sql"),
 ];
 
 /// Held while the tables are made, so that two who do it at once do it one after the other: any number that nobody else takes.

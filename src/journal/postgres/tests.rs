@@ -1,6 +1,7 @@
 //! The team's journal on databases of a real server, made by an owner who is no superuser, written by two logins.
 
 mod approval;
+mod lease;
 
 use super::super::conformance::{Place, all, begin_run, ended, entry, grants, new_run, note};
 use super::super::lease::TTL;
