@@ -6,6 +6,7 @@ use super::super::{Journal as _, JournalError};
 use super::Inner;
 use crate::clock;
 use crate::domain::RunId;
+use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +100,7 @@ impl Inner {
 
     async fn renew_there(&self, run: RunId, there: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
         let asked = clock::now().mono;
-        let granted = self.team.grant(run, there, ttl).await?;
+        let granted = self.team.grant(run, there, ttl).boxed().await?;
         if let Some(granted) = granted
             && let Some(held) = self.locks.lock().await.held.get_mut(&run)
         {
