@@ -5,7 +5,7 @@ use crate::desk::insist;
 use crate::lab::postgres::Postgres;
 use crate::lab::{is_root, need, program, skip};
 use crate::pty::Session;
-use crate::support::{leave, press, say};
+use crate::support::{LONG, leave, press, say};
 use crate::team::{Machine, prepare};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -123,12 +123,25 @@ fn a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it()
     say(&mut shell, "hand over");
     one.make("go");
     shell.wait_text("undo (u), stop:");
+    // Whoever asks while the question stands there is told on lines of their own, and it stands below them again.
+    let again = ["lock", "ask", "service/shop", "--reason", "nobody can buy anything"];
+    let insisting = two.desk.launch_under(&two.wrapper).args(&again).start();
+    shell.wait_screen("the question again", LONG, |screen| {
+        let text = screen.contents();
+        let lines: Vec<&str> = text.trim_end().lines().rev().take(3).collect();
+        let [last, told, before] = lines.as_slice() else { return false };
+        let asks = |line: &str| line.trim_end().ends_with("undo (u), stop:");
+        asks(last)
+            && asks(before)
+            && told.starts_with("! ben@bastion-2 asks for service/shop: nobody can buy anything;")
+    });
     say(&mut shell, "stop");
     shell.wait_text("service/shop was handed over to ben@bastion-2");
     shell.wait_exit();
     assert!(!one.desk.home().join("two").exists());
     asking.wait_text("service/shop is handed over");
     asking.wait_text("--as ");
+    insisting.wait_text("service/shop is held by ben@bastion-2");
     let lease = json(&two, &["lock", "list", "--json"]);
     let run = lease[0]["run"].as_str().unwrap();
     // Nobody comes between; and it is his.

@@ -52,15 +52,22 @@ impl Person {
     }
 
     /// Prints what is told while a question may be open: on lines of its own, with the end of the question below it.
-    pub fn beside(&self, told: &[String]) {
-        let open = self.waits && !told.is_empty() && stdout().is_terminal();
-        if open {
+    pub fn tell(&self, told: &[String]) {
+        self.apart(stdout().is_terminal() && !told.is_empty(), || told.iter().for_each(|line| println!("{line}")));
+    }
+
+    /// The same of what is told on standard error, where questions stand.
+    pub fn warn(&self, told: &[String]) {
+        self.apart(!told.is_empty(), || told.iter().for_each(|line| eprintln!("{line}")));
+    }
+
+    fn apart(&self, shows: bool, tell: impl FnOnce()) {
+        let question = self.asked.as_ref().filter(|_| shows && self.waits);
+        if question.is_some() {
             eprintln!();
         }
-        for line in told {
-            println!("{line}");
-        }
-        if let Some((_, question)) = self.asked.as_ref().filter(|_| open) {
+        tell();
+        if let Some((_, question)) = question {
             eprint!("{} ", question.lines().next_back().unwrap_or_default());
             let _ = stderr().flush();
         }

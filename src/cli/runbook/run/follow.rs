@@ -158,13 +158,16 @@ impl<'a> Following<'a> {
         for record in &records {
             told.extend(self.wants.apply(record).filter(|want| want.run == self.run).map(Want::line));
         }
-        let how = if person.is_some() { "; to stop and hand it over type  hand over" } else { "" };
-        for line in told {
-            if self.of.json {
-                println!("{}", told::compact(&json!({ "event": "wanted", "text": line })));
-            } else {
-                eprintln!("! {line}{how}");
+        if self.of.json {
+            told.iter().for_each(|line| println!("{}", told::compact(&json!({ "event": "wanted", "text": line }))));
+            return;
+        }
+        match person {
+            Some(person) => {
+                let lines = told.iter().map(|line| format!("! {line}; to stop and hand it over type  hand over"));
+                person.warn(&lines.collect::<Vec<_>>());
             }
+            None => told.iter().for_each(|line| eprintln!("! {line}")),
         }
     }
 
@@ -297,7 +300,7 @@ impl<'a> Following<'a> {
         let crowd = self.crowd.line(&self.runs, &event, std::time::Instant::now()).filter(|_| !self.of.json);
         let told: Vec<String> = line.into_iter().chain(crowd).collect();
         match person.as_deref().filter(|_| !self.of.json) {
-            Some(person) => person.beside(&told),
+            Some(person) => person.tell(&told),
             None => told.iter().for_each(|line| println!("{line}")),
         }
         match event {
