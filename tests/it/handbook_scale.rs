@@ -111,6 +111,7 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     let (code, said) = site.home.undo("server-drain");
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both));
+    assert_eq!(first.reopened(), [false, false, true], "it takes players before any is sent, and is told once more at last");
     let kept = site.home.records().iter().map(Value::to_string).collect::<String>();
     assert!(!kept.contains(TOKEN), "the secret is told nobody");
 }

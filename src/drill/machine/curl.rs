@@ -91,7 +91,8 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outs = docker::option(&mut words, &["-o", "--output"]);
     let formats = docker::option(&mut words, &["-w", "--write-out"]);
-    let headers = docker::option(&mut words, &["-H", "--header"]);
+    let piped = String::from_utf8_lossy(&call.stdin).into_owned();
+    let headers = headers(docker::option(&mut words, &["-H", "--header"]), &piped);
     let bodies = docker::option(&mut words, &["-d", "--data", "--data-raw"]);
     let methods = docker::option(&mut words, &["-X", "--request"]);
     docker::option(&mut words, &["-m", "--max-time", "--connect-timeout", "--retry"]);
@@ -131,6 +132,11 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         done.out.extend_from_slice(text.as_bytes());
     }
     done
+}
+
+/// `@-` stands for the lines that are piped in.
+fn headers<'a>(given: Vec<&'a str>, piped: &'a str) -> Vec<&'a str> {
+    given.into_iter().flat_map(|one| if one == "@-" { piped.lines().collect() } else { vec![one] }).collect()
 }
 
 /// `-fsS` is `-f -s -S`; `-fo` is the same with what comes behind it.

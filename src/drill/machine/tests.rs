@@ -154,12 +154,18 @@ fn a_server_is_taken_out_of_the_load_balancer_and_put_back() {
         ("conf", "/etc/nginx/conf.d/spacetime.conf"),
         ("upstream", "spacetime_backend"),
         ("site", "http://localhost/health"),
+        ("admin_token", "t"),
     ];
     let at = lab.on("game-3").server;
     lab.stage.lock().order(&Order::Drain(at, true)).unwrap();
     let places = [("role:lb", "lb-1"), ("host", "lb-1")];
     lab.play(runbook!("server-drain"), &places, &vars, &["undo "]);
     assert!(!lab.stage.lock().world.servers[at].upstream);
+    lab.play(runbook!("server-drain"), &places, &vars, &["run ", "verify ", "check "]);
+    let taken_back = lab.stage.lock().world.servers[at].clone();
+    assert!(taken_back.upstream && !taken_back.draining);
+    lab.stage.lock().order(&Order::Drain(at, true)).unwrap();
+    lab.play(runbook!("server-drain"), &places, &vars, &["undo "]);
     lab.stage.lock().order(&Order::Drain(at, false)).unwrap();
     lab.play(runbook!("server-return"), &places, &vars, &["undo "]);
     assert!(lab.stage.lock().world.servers[at].upstream);

@@ -91,6 +91,8 @@ pub struct Language {
     pub holds: fn(Role) -> Option<&'static str>,
     /// Its plans find rows, which a `key` tells apart.
     pub keyed: bool,
+    /// What a body comes to with its holes filled, for people; the error is in words. `None`: it has no holes.
+    pub filled: Option<fn(&str, &Scope<'_>) -> Result<String, String>>,
     /// Reads a body: what is wrong with it in this role, and what it uses.
     pub read: fn(Role, &str, &Types) -> Reading,
 }
