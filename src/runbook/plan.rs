@@ -1,6 +1,8 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
 use super::foreseen::{self, Foreseen};
+use super::language::OPERATOR;
+use super::language::moment::NOW;
 use super::machine::Was;
 use super::model::{Role, Runbook};
 use super::params;
@@ -384,14 +386,16 @@ impl Plan<Draft> {
 }
 
 /// SHA-256 over what must be the same for a plan to be the same: the file, the parameters, the targets and where they are, the rows' keys, and the
-/// answer that it takes. What is sent is made of these, and may hold values that only move.
+/// answer that it takes. What is sent is made of these, and may hold values that only move: times count from when the plan was made.
 fn hash(body: &PlanBody) -> String {
+    let moves = |name: &str| name == NOW || name == OPERATOR;
+    let values: BTreeMap<&String, &Value> = body.values.iter().filter(|(name, _)| !moves(name)).collect();
     let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
     let again = body.request.resumes.zip(body.again.as_ref());
     let again = again.map(|(resumption, again)| json!([resumption.run, resumption.way.word(), again.records]));
     let whole = match again {
-        Some(again) => json!([body.runbook.hash, body.values, steps, again]),
-        None => json!([body.runbook.hash, body.values, steps]),
+        Some(again) => json!([body.runbook.hash, values, steps, again]),
+        None => json!([body.runbook.hash, values, steps]),
     };
     super::parse::sha256(&whole.to_string())
 }

@@ -386,7 +386,7 @@ impl Site {
         let cloud = &self.games.cloud;
         cloud.answers(&["aws", "s3", "cp", "--only-show-errors", "*", "s3://spacetime-backups/server/game-3/"], "");
         let mut person = self.person("scale-down", &given);
-        person.begins("silence 1 on alertmanager");
+        person.begins("silence on alertmanager");
         person.calls("Drain a game server");
         person.begins("drain 1 on game-3");
         person.goes_on(&["drain on lb-1", "remove on game-3", "remove on game-3"]);
@@ -427,7 +427,7 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     assert!(Command::new("curl").args(moved).arg(drain).output().unwrap().status.success());
     let given = site.vars(&["server=game-3", "target=game-1", "server_count=2", &site.infrastructure()]);
     let mut person = site.person("scale-down", &given);
-    person.begins("silence 1 on alertmanager");
+    person.begins("silence on alertmanager");
     person.answers("runs Drain a game server ", "skip its players were moved by hand");
     let (code, said) = person.ends();
     let there = format!("{} is still in spacetime_backend", third.place());
@@ -885,7 +885,7 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
         || !server.column("SELECT pid::text FROM pg_stat_activity WHERE application_name = 'godot-api'").is_empty();
     poll(PATIENCE, || there().then_some(())).expect("it is connected");
     let mut person = site.person("resize-database-rds", &given);
-    person.begins("silence 1 on alertmanager");
+    person.begins("silence on alertmanager");
     person.goes_on(&["resize on 2 hosts"]);
     person.answers("again (a), continue REASON (c), stop; to undo it type  undo on game-", "stop");
     let (code, text) = person.ends();

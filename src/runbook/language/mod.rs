@@ -10,6 +10,7 @@ pub mod bash;
 pub mod docker;
 mod fill;
 pub mod http;
+pub mod moment;
 pub mod promql;
 pub mod said;
 mod shell;
@@ -26,8 +27,11 @@ use std::fmt;
 pub const LANGUAGES: &[&Language] =
     &[&docker::LANGUAGE, &sql::LANGUAGE, &bash::LANGUAGE, &http::LANGUAGE, &promql::LANGUAGE];
 
+/// Who runs it, as the journal has it: `ada@bastion`.
+pub const OPERATOR: &str = "operator";
+
 /// Names that mean something wherever they stand: no parameter, no rows and no choice can have them.
-const WORDS: [&str; 29] = [
+const WORDS: [&str; 31] = [
     "params",
     "rows",
     "rc",
@@ -35,6 +39,8 @@ const WORDS: [&str; 29] = [
     "step",
     "secret",
     "timestamp",
+    moment::NOW,
+    OPERATOR,
     // Words of the expression language.
     "as",
     "break",

@@ -8,11 +8,14 @@ use super::scene::{Asked, Scene, Truth, step_of};
 use super::{Exec, when};
 use crate::connect::Server;
 use crate::domain::SourceError;
+use crate::domain::record::Actor;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::day;
+use crate::journal::process::actor;
 use crate::runbook::foreseen::{self, Foreseen};
-use crate::runbook::language::{Types, address_of, types_of};
+use crate::runbook::language::moment::NOW;
+use crate::runbook::language::{OPERATOR, Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, OnFail, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
@@ -20,6 +23,7 @@ use crate::runbook::plan::{ByHand, Finding, LATER, PlanBody, PlannedFence, Plann
 use crate::runbook::script::{self, Fleet, without_host};
 use crate::runbook::{Draft, Plan, PlanRequest, Script};
 use crate::steps::{Found, Pinned, docker, within};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,6 +85,14 @@ impl Exec {
             again: None,
             hash: String::new(),
         }))
+    }
+
+    /// When a plan is made, to the second, and by whom: values of it like its parameters.
+    fn moment(&self) -> [(String, Value); 2] {
+        let second = (self.clock)().wall.as_second();
+        let now = Timestamp::from_second(second).unwrap_or_default();
+        let Actor { name, host, .. } = actor();
+        [(NOW, now.to_string()), (OPERATOR, format!("{name}@{host}"))].map(|(name, text)| (name.to_owned(), text.into()))
     }
 
     /// The hosts that a runbook is about, as the config has them now.
@@ -207,8 +219,9 @@ impl<'a> Planner<'a> {
         exec: &'a Exec,
         script: &'a Script,
         runbook: &Runbook,
-        (shown, values): (&[(String, String)], BTreeMap<String, Value>),
+        (shown, mut values): (&[(String, String)], BTreeMap<String, Value>),
     ) -> Self {
+        values.extend(exec.moment());
         let given = |name: &String| !values.get(name).is_none_or(Value::is_null);
         Self {
             exec,
