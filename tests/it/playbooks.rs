@@ -119,10 +119,9 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
     let title = "Players get errors";
     let mut screen =
         plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
-    insist(&mut screen, "y", "Players get errors");
+    insist(&mut screen, "y", "( ) roll back");
     // What was seen stands above the question.
     screen.wait_text("Error: no session for the player");
-    screen.wait_text("( ) roll back");
     insist(&mut screen, " ", "(x) roll back");
     done(&mut screen);
     confirm(&mut screen, "rollback on production-server");
@@ -154,7 +153,7 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     press(&mut screen, "\r");
     screen.wait_text("idle_minutes = 0");
     // Nobody has said yet that the API is to be restarted.
-    insist(&mut screen, "y", "waiting for your answer");
+    insist(&mut screen, "y", "( ) the API");
     // Who holds them stands above the question.
     screen.wait_text(&format!("{} idle of godot-api from ", sessions.len()));
     screen.wait_text("( ) the API");
