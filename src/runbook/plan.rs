@@ -282,11 +282,12 @@ impl Finding {
     /// With what a script printed; its words have the first line.
     #[must_use]
     pub fn with(mut self, printed: &str) -> Self {
-        let mut lines = printed.lines().map(str::trim_end).filter(|line| !line.is_empty()).skip(1);
-        self.more.extend(lines.by_ref().take(MORE).map(short));
-        match lines.count() {
-            0 => {}
-            left => self.more.push(format!("… {} more: the step shows them when it is asked", counted(left, "line"))),
+        let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).skip(1).collect();
+        // A line that says that one more is left out takes as much room as that one.
+        let told = if lines.len() > MORE + 1 { MORE } else { lines.len() };
+        self.more = lines[..told].iter().map(|line| short(line.trim_end())).collect();
+        if told < lines.len() {
+            self.more.push(format!("… {} more lines: the step shows them when it is asked", lines.len() - told));
         }
         self
     }
@@ -600,10 +601,10 @@ mod tests {
     fn a_plan_has_the_beginning_of_what_a_script_printed_and_says_how_much_is_left_out() {
         let printed = |lines: usize| (1..=lines).map(|at| format!("{at} \u{1b}[31m\n\n")).collect::<String>();
         assert_eq!(Finding::of(true, "1").with(&printed(1)), Finding::of(true, "1"));
-        let six = Finding::of(true, "1").with(&printed(6));
-        assert_eq!(six.more, ["2 ␛[31m", "3 ␛[31m", "4 ␛[31m", "5 ␛[31m", "6 ␛[31m"]);
-        let more = Finding::of(true, "1").with(&printed(7)).more;
-        assert_eq!(more[5..], ["… 1 line more: the step shows them when it is asked"]);
+        let seven = Finding::of(true, "1").with(&printed(7)).more;
+        assert_eq!((seven[0].as_str(), seven[5].as_str(), seven.len()), ("2 ␛[31m", "7 ␛[31m", 6));
+        let more = Finding::of(true, "1").with(&printed(8)).more;
+        assert_eq!(more[4..], ["6 ␛[31m", "… 2 more lines: the step shows them when it is asked"]);
         let wide = Finding::of(true, "1").with(&format!("1\n{}", "界".repeat(200)));
         assert_eq!(wide.more[0].chars().count(), WIDEST / 2 + 1);
     }

@@ -111,7 +111,11 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     let (code, said) = site.home.undo("server-drain");
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both));
-    assert_eq!(first.reopened(), [false, false, true], "it takes players before any is sent, and is told once more at last");
+    assert_eq!(
+        first.reopened(),
+        [false, false, true],
+        "it takes players before any is sent, and is told once more at last"
+    );
     let kept = site.home.records().iter().map(Value::to_string).collect::<String>();
     assert!(!kept.contains(TOKEN), "the secret is told nobody");
 }
@@ -386,7 +390,7 @@ impl Site {
         let cloud = &self.games.cloud;
         cloud.answers(&["aws", "s3", "cp", "--only-show-errors", "*", "s3://spacetime-backups/server/game-3/"], "");
         let mut person = self.person("scale-down", &given);
-        person.begins("silence on alertmanager");
+        person.begins("silence 1 on alertmanager");
         person.calls("Drain a game server");
         person.begins("drain 1 on game-3");
         person.goes_on(&["drain on lb-1", "remove on game-3", "remove on game-3"]);
@@ -427,7 +431,7 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     assert!(Command::new("curl").args(moved).arg(drain).output().unwrap().status.success());
     let given = site.vars(&["server=game-3", "target=game-1", "server_count=2", &site.infrastructure()]);
     let mut person = site.person("scale-down", &given);
-    person.begins("silence on alertmanager");
+    person.begins("silence 1 on alertmanager");
     person.answers("runs Drain a game server ", "skip its players were moved by hand");
     let (code, said) = person.ends();
     let there = format!("{} is still in spacetime_backend", third.place());

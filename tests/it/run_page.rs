@@ -241,9 +241,9 @@ fn what_a_run_knows_stands_in_the_words_of_its_page() {
     setup.library = Arc::new(Library::read([("naming.md", NAMING)]).unwrap());
     let mut scene = Scene::of(setup, (160, 60));
     scene.fill();
-    let step = |id: &str, by_hand: bool| json!({ "id": id, "title": "x", "target": "", "changes": false, "by_hand": by_hand });
-    let steps =
-        [step("look/how-many-fail", false), step("look/tell", true), step("look/they-are-gone", false)];
+    let step =
+        |id: &str, by_hand: bool| json!({ "id": id, "title": "x", "target": "", "changes": false, "by_hand": by_hand });
+    let steps = [step("look/how-many-fail", false), step("look/tell", true), step("look/they-are-gone", false)];
     let hash = scene.state.library.get("naming").unwrap().hash.clone();
     let data = json!({
         "runbook": "naming", "title": "Naming", "source_hash": hash, "steps": steps, "risk": "read", "answer": "y",

@@ -283,7 +283,11 @@ pub(super) mod tests {
             ("n".to_owned(), NameType::Param(ParamType::Int)),
         ]);
         assert_eq!(uses("now - quiet", 3, &types), Ok(Some(("quiet".to_owned(), 9))));
-        assert_eq!(uses("now + other", 0, &types), Ok(Some(("other".to_owned(), 6))), "the parser says that it is not declared");
+        assert_eq!(
+            uses("now + other", 0, &types),
+            Ok(Some(("other".to_owned(), 6))),
+            "the parser says that it is not declared"
+        );
         assert_eq!((uses("now", 0, &types), uses("operator", 0, &types)), (Ok(None), Ok(None)));
         assert_eq!(uses("now + n", 0, &types).unwrap_err().what, "`n` is no duration");
         assert_eq!(uses("now + 2", 0, &types).unwrap_err().what, "`now + 2` is no time");

@@ -77,7 +77,9 @@ mod tests {
             assert_eq!(at(nothing), None, "{nothing}");
         }
         assert_eq!(Moment::read("now").unwrap().at(&BTreeMap::new()), None);
-        for other in ["nowhere", "now.x", "now[0]", "now 2h", "now +", "now + 2h + 1h", "now + a.b", "now + (2h)", "then"] {
+        for other in
+            ["nowhere", "now.x", "now[0]", "now 2h", "now +", "now + 2h + 1h", "now + a.b", "now + (2h)", "then"]
+        {
             assert_eq!(Moment::read(other), None, "{other}");
         }
         assert!(Moment::read("now + 2w").unwrap().is_wrong() && !Moment::read("now + 2h").unwrap().is_wrong());

@@ -92,7 +92,8 @@ impl Exec {
         let second = (self.clock)().wall.as_second();
         let now = Timestamp::from_second(second).unwrap_or_default();
         let Actor { name, host, .. } = actor();
-        [(NOW, now.to_string()), (OPERATOR, format!("{name}@{host}"))].map(|(name, text)| (name.to_owned(), text.into()))
+        [(NOW, now.to_string()), (OPERATOR, format!("{name}@{host}"))]
+            .map(|(name, text)| (name.to_owned(), text.into()))
     }
 
     /// The hosts that a runbook is about, as the config has them now.
