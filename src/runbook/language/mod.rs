@@ -84,6 +84,9 @@ pub fn by_name(name: &str) -> Option<&'static Language> {
     LANGUAGES.iter().copied().find(|language| language.name == name)
 }
 
+/// Makes a text of a body and of what fills its holes; the error is in words.
+pub type Fill = fn(&str, &Scope<'_>) -> Result<String, String>;
+
 /// A language, as a registry line.
 #[derive(Clone, Copy)]
 pub struct Language {
@@ -97,8 +100,8 @@ pub struct Language {
     pub holds: fn(Role) -> Option<&'static str>,
     /// Its plans find rows, which a `key` tells apart.
     pub keyed: bool,
-    /// What a body comes to with its holes filled, for people; the error is in words. `None`: it has no holes.
-    pub filled: Option<fn(&str, &Scope<'_>) -> Result<String, String>>,
+    /// What a body comes to with its holes filled, for people. `None`: it has no holes.
+    pub filled: Option<Fill>,
     /// Reads a body: what is wrong with it in this role, and what it uses.
     pub read: fn(Role, &str, &Types) -> Reading,
 }
