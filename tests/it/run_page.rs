@@ -201,7 +201,7 @@ fn what_is_ticked_is_ticked_in_its_place() {
 }
 
 /// A check whose answer a question and a later wait name.
-const NAMING: &str = r#"---
+const NAMING: &str = r"---
 runbook: 1
 id: naming
 title: Naming
@@ -233,7 +233,7 @@ GET /jobs/{{ job }}
 ```http wait on=shop every=1s timeout=5s until=(status == 404)
 GET /failed/{{ found[0].id }}?job={{ job }}
 ```
-"#;
+";
 
 #[test]
 fn what_a_run_knows_stands_in_the_words_of_its_page() {
