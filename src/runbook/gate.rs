@@ -247,7 +247,7 @@ impl Plan<Approved> {
         Recheck::Passed(Passed { step: step.to_owned(), rows })
     }
 
-    /// Turns passed checks into the permit. The first changing step was answered with the plan; a later one whose level is
+    /// Turns passed checks into the permit. The first changing step, where it is known to come, was answered with the plan; a later one whose level is
     /// above `yes` takes an answer of its own.
     pub fn permit(&self, passed: Passed, answer: Option<&Answer>) -> Result<StepPermit, Refusal> {
         match self.refuses(&passed.step, answer) {
@@ -277,10 +277,10 @@ impl Plan<Approved> {
         weigh(planned.level, planned.phrase.as_deref(), answer, second)
     }
 
-    /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`. One answer is for all
-    /// hosts of a rollout.
+    /// The step takes an answer of its own at its time: it is not the change that is answered with the plan, and its level is above `yes`. One
+    /// answer is for all hosts of a rollout.
     pub fn asks_for_itself(&self, step: &str) -> bool {
-        let first = self.first_change().is_some_and(|first| first.of() == without_host(step));
+        let first = self.answered().is_some_and(|first| first.of() == without_host(step));
         !first && self.changing(step).is_some_and(|step| step.level > Level::Yes)
     }
 

@@ -2,8 +2,10 @@
 //! that the screen and the journal cannot disagree.
 
 mod fold;
+mod known;
 mod view;
 
+pub use self::known::Known;
 pub use self::view::{BACK, BatchView, LEFT, RunView, StepView};
 
 use self::fold::{batch, finish, heard, resume, start, state, step, text};
@@ -181,6 +183,7 @@ impl Runs {
         let Some(run) = self.places.get(&id).map(|place| &mut self.views[*place]) else { return };
         // Who writes of it looks after it.
         run.left = false;
+        run.known.take(record);
         heard(run, record);
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),

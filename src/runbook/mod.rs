@@ -26,7 +26,7 @@ pub mod wants;
 pub mod words;
 
 pub use gate::{Answer, Approval, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
-pub use history::{BatchView, RunView, Runs, StepView};
+pub use history::{BatchView, Known, RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use mistake::Mistake;
 pub use model::{Role, Runbook};

@@ -404,6 +404,30 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_pages_take_what_they_name_and_nothing_that_only_looks_like_it() {
+        let library = crate::runbook::Library::builtin();
+        let takes = |page: &str, name: &str, text: &str| {
+            let runbook = library.get(page).unwrap();
+            check(runbook.params.iter().find(|param| param.name == name).unwrap(), &json!(text)).is_ok()
+        };
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        for (page, name, good, wrong) in [
+            ("deploy-checklist", "commit", commit, &[&commit[..7], "v2.6.0", &commit.to_uppercase()] as &[&str]),
+            ("dr-failover", "zone", "Z123456ABCDEFG", &["123456", "spacetime.example.com"]),
+            ("dr-failover", "down_since", "2026-11-29T03:12:00Z", &["2026-13-29T03:12:00Z", "2026-11-29T24:12:00Z"]),
+            ("dr-promote", "down_since", "2026-11-30T23:59:59Z", &["2026-11-32T03:12:00Z", "2026-11-29 03:12"]),
+            ("dr-ransomware", "from", "198.51.100.255", &["198.51.100.256", "198.51.100", "all"]),
+            ("dr-ransomware", "from", "2001:db8::7", &["2001", "db8"]),
+            ("maintenance-schedule", "day", "2026-12-13", &["2026-12-00", "2026-00-13"]),
+            ("maintenance-schedule", "until", "23:30", &["24:30", "3:30"]),
+            ("resize-instance", "instance", "i-0abc1234def567890", &["i-0abc1234def5678", "i-0abc1234def56789012"]),
+        ] {
+            assert!(takes(page, name, good), "{page} {name} {good}");
+            assert!(wrong.iter().all(|wrong| !takes(page, name, wrong)), "{page} {name} {wrong:?}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_named() {
         let required = Param { required: true, ..param(ParamType::Int) };
         let none = BTreeMap::new();

@@ -1,13 +1,15 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
 use super::foreseen::{self, Foreseen};
+use super::language::OPERATOR;
+use super::language::moment::NOW;
 use super::machine::Was;
 use super::model::{Role, Runbook};
 use super::params;
 use super::script::{Fleet, Script, without_host};
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
-use crate::domain::text::counted;
+use crate::domain::text::{clean, counted, truncate};
 use crate::domain::{RunId, Severity};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -257,6 +259,8 @@ pub struct Finding {
     pub passed: bool,
     /// In words.
     pub text: String,
+    /// What a script printed below its first line, which the words have: the beginning of it.
+    pub more: Vec<String>,
 }
 
 /// How the text of a finding begins that is in nobody's way, and yet not good.
@@ -264,7 +268,30 @@ pub const WARNS: &str = "it warns: ";
 /// The text of one that is yet to be found: a look that only tells is asked at its step.
 pub const LATER: &str = "asked at its step: it only tells, and stops nothing";
 
+/// Lines that a plan has of what a script printed below its first one.
+const MORE: usize = 5;
+/// Cells of each of them.
+const WIDEST: usize = 240;
+
 impl Finding {
+    /// Without more than its words.
+    pub fn of(passed: bool, text: impl Into<String>) -> Self {
+        Self { passed, text: text.into(), more: Vec::new() }
+    }
+
+    /// With what a script printed; its words have the first line.
+    #[must_use]
+    pub fn with(mut self, printed: &str) -> Self {
+        let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).skip(1).collect();
+        // A line that says that one more is left out takes as much room as that one.
+        let told = if lines.len() > MORE + 1 { MORE } else { lines.len() };
+        self.more = lines[..told].iter().map(|line| short(line.trim_end())).collect();
+        if told < lines.len() {
+            self.more.push(format!("… {} more lines: the step shows them when it is asked", lines.len() - told));
+        }
+        self
+    }
+
     /// Its sign: good, bad, a warning, not asked yet.
     pub fn mark(&self) -> (&'static str, Severity) {
         match self.passed {
@@ -274,6 +301,12 @@ impl Finding {
             true => ("✓", Severity::Ok),
         }
     }
+}
+
+fn short(line: &str) -> String {
+    let (line, end) = (clean(line), "…");
+    let short = truncate(&line, WIDEST);
+    if short.len() < line.len() { format!("{short}{end}") } else { line.into_owned() }
 }
 
 /// Rows of a plan fence.
@@ -354,14 +387,16 @@ impl Plan<Draft> {
 }
 
 /// SHA-256 over what must be the same for a plan to be the same: the file, the parameters, the targets and where they are, the rows' keys, and the
-/// answer that it takes. What is sent is made of these, and may hold values that only move.
+/// answer that it takes. What is sent is made of these, and may hold values that only move: times count from when the plan was made.
 fn hash(body: &PlanBody) -> String {
+    let moves = |name: &str| name == NOW || name == OPERATOR;
+    let values: BTreeMap<&String, &Value> = body.values.iter().filter(|(name, _)| !moves(name)).collect();
     let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
     let again = body.request.resumes.zip(body.again.as_ref());
     let again = again.map(|(resumption, again)| json!([resumption.run, resumption.way.word(), again.records]));
     let whole = match again {
-        Some(again) => json!([body.runbook.hash, body.values, steps, again]),
-        None => json!([body.runbook.hash, body.values, steps]),
+        Some(again) => json!([body.runbook.hash, values, steps, again]),
+        None => json!([body.runbook.hash, values, steps]),
     };
     super::parse::sha256(&whole.to_string())
 }
@@ -385,13 +420,16 @@ impl<Stage> Plan<Stage> {
     pub fn body(&self) -> &PlanBody {
         &self.body
     }
-    /// The strictest answer that the plan itself takes: that of its first changing step (later ones ask at their time).
+    /// The strictest answer that the plan itself takes: that of the change that is answered with it (others ask at their time), else `y`.
     pub fn level(&self) -> Level {
-        self.first_change().map_or(Level::None, |step| step.level)
+        match (self.answered(), self.first_change()) {
+            (Some(step), _) => step.level,
+            (None, first) => first.map_or(Level::None, |step| step.level.min(Level::Yes)),
+        }
     }
     /// The phrase to type, when [`Plan::level`] is typed.
     pub fn phrase(&self) -> Option<&str> {
-        self.first_change().and_then(|step| step.phrase.as_deref())
+        self.answered().and_then(|step| step.phrase.as_deref())
     }
     /// A change of it takes a second person.
     pub fn takes_two(&self) -> bool {
@@ -405,13 +443,17 @@ impl<Stage> Plan<Stage> {
     pub fn is_unbound(&self) -> bool {
         self.body.unbound.is_some() && self.first_change().is_some()
     }
-    /// The first step that changes something: its answer is given with the plan.
+    /// The first step that changes something.
     pub fn first_change(&self) -> Option<&PlannedStep> {
         self.body.steps.iter().find(|step| step.changes())
     }
+    /// The same, where it is known to come: its answer is given with the plan. One that is decided on the way asks when it is.
+    pub fn answered(&self) -> Option<&PlannedStep> {
+        self.first_change().filter(|step| step.takes_back || !step.is_open())
+    }
     /// The steps that ask for a phrase of their own when they are reached, each with it; a step on several hosts asks once.
     pub fn later(&self) -> Vec<(&PlannedStep, &str)> {
-        let mut seen: Vec<&str> = self.first_change().map(PlannedStep::of).into_iter().collect();
+        let mut seen: Vec<&str> = self.answered().map(PlannedStep::of).into_iter().collect();
         let asks = |step: &&PlannedStep| step.changes() && step.past.is_none() && step.level > Level::Yes;
         let mut found = Vec::new();
         for step in self.body.steps.iter().filter(asks) {
@@ -506,6 +548,11 @@ impl PlannedStep {
         without_host(&self.id)
     }
 
+    /// Whether its `run` is left out is known only when its step begins.
+    pub fn is_open(&self) -> bool {
+        self.fences.iter().any(|fence| fence.role == Role::Run && matches!(fence.when, When::Later(_)))
+    }
+
     /// Its `run` is left out, and so is all of it: why.
     pub fn left_out(&self) -> Option<&str> {
         let run = self.fences.iter().find(|fence| fence.role == Role::Run)?;
@@ -548,6 +595,18 @@ mod tests {
     #[test]
     fn a_pid_used_again_is_another_session() {
         assert_eq!(change(&rows(&[(1, "a")]), &rows(&[(1, "b")])), Change::Grew(1));
+    }
+
+    #[test]
+    fn a_plan_has_the_beginning_of_what_a_script_printed_and_says_how_much_is_left_out() {
+        let printed = |lines: usize| (1..=lines).map(|at| format!("{at} \u{1b}[31m\n\n")).collect::<String>();
+        assert_eq!(Finding::of(true, "1").with(&printed(1)), Finding::of(true, "1"));
+        let seven = Finding::of(true, "1").with(&printed(7)).more;
+        assert_eq!((seven[0].as_str(), seven[5].as_str(), seven.len()), ("2 ␛[31m", "7 ␛[31m", 6));
+        let more = Finding::of(true, "1").with(&printed(8)).more;
+        assert_eq!(more[4..], ["6 ␛[31m", "… 2 more lines: the step shows them when it is asked"]);
+        let wide = Finding::of(true, "1").with(&format!("1\n{}", "界".repeat(200)));
+        assert_eq!(wide.more[0].chars().count(), WIDEST / 2 + 1);
     }
 
     #[test]

@@ -235,7 +235,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         given: Vec::new(),
         bare: String::new(),
         holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
-        finding: finding.map(|(passed, text)| Finding { passed, text: text.to_owned() }),
+        finding: finding.map(|(passed, text)| Finding::of(passed, text)),
         pinned: None,
     };
     let session =

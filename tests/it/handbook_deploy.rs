@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const REPO: &str = "spacetime/game";
 /// A commit, and a run of the workflow that deploys it.
-const COMMIT: &str = "4f2c9d1";
+const COMMIT: &str = "4f2c9d1e8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d";
 const RUN: &str = "9000000001";
 const QUIET: &str = "ALERTS{alertname!=\"Watchdog\"}";
 
@@ -491,7 +491,7 @@ fn is_approved(site: &Site) {
     };
     let (gh, run) = (&site.gh, format!("repos/{REPO}/actions/runs/{RUN}"));
     let what = "\"\\(.path) \\(.status) \\(.conclusion) \\(.head_branch) \\(.head_sha) by \\(.actor.login)\"";
-    let told = |path: &str| format!("{path} waiting null main 4f2c9d1 by ada\n");
+    let told = |path: &str| format!("{path} waiting null main {COMMIT} by ada\n");
     gh.answers(&["gh", "api", &run, "--jq", what], &told(".github/workflows/tests.yml"));
     gh.answers(&["gh", "api", &run, "--jq", what], &told(".github/workflows/deploy-production.yml"));
     site.is_refused("deploy-ci", &given(GOOD), "is not of deploy-production.yml");

@@ -111,6 +111,11 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     let (code, said) = site.home.undo("server-drain");
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both));
+    assert_eq!(
+        first.reopened(),
+        [false, false, true],
+        "it takes players before any is sent, and is told once more at last"
+    );
     let kept = site.home.records().iter().map(Value::to_string).collect::<String>();
     assert!(!kept.contains(TOKEN), "the secret is told nobody");
 }
@@ -884,7 +889,7 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
         || !server.column("SELECT pid::text FROM pg_stat_activity WHERE application_name = 'godot-api'").is_empty();
     poll(PATIENCE, || there().then_some(())).expect("it is connected");
     let mut person = site.person("resize-database-rds", &given);
-    person.begins("silence 1 on alertmanager");
+    person.begins("silence on alertmanager");
     person.goes_on(&["resize on 2 hosts"]);
     person.answers("again (a), continue REASON (c), stop; to undo it type  undo on game-", "stop");
     let (code, text) = person.ends();

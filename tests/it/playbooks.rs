@@ -119,12 +119,12 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
     let title = "Players get errors";
     let mut screen =
         plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
-    confirm(&mut screen, "rollback on production-server");
+    insist(&mut screen, "y", "( ) roll back");
     // What was seen stands above the question.
     screen.wait_text("Error: no session for the player");
-    screen.wait_text("( ) roll back");
     insist(&mut screen, " ", "(x) roll back");
     done(&mut screen);
+    confirm(&mut screen, "rollback on production-server");
     screen.wait_text("Do what the other reasons need: waits for you");
     done(&mut screen);
     wait_over(&screen, &home, 1);
@@ -152,7 +152,8 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     screen.send("0");
     press(&mut screen, "\r");
     screen.wait_text("idle_minutes = 0");
-    confirm(&mut screen, "restart on production-server");
+    // Nobody has said yet that the API is to be restarted.
+    insist(&mut screen, "y", "( ) the API");
     // Who holds them stands above the question.
     screen.wait_text(&format!("{} idle of godot-api from ", sessions.len()));
     screen.wait_text("( ) the API");
@@ -161,6 +162,7 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     screen.wait_text("y makes its plan");
     insist(&mut screen, "y", "plan: Kill idle database sessions");
     confirm(&mut screen, &format!("kill {} on primary", sessions.len()));
+    confirm(&mut screen, "restart on production-server");
     wait_over(&screen, &home, 2);
     assert!(!sessions.iter().any(|session| spacetime.primary.is_alive(session.pid)));
     spacetime.wait_no_alert("DatabaseConnectionsHigh");

@@ -200,6 +200,69 @@ fn what_is_ticked_is_ticked_in_its_place() {
     assert!(!seen.contains("[ ] The channel knows") && seen.matches("The channel knows").count() == 1, "{seen}");
 }
 
+/// A check whose answer a question and a later wait name.
+const NAMING: &str = r"---
+runbook: 1
+id: naming
+title: Naming
+owner: on-call
+reviewed: 2026-11-20
+risk: read
+params:
+  - {name: job, type: string, required: true}
+---
+
+# Naming
+
+## Look
+
+### How many fail
+
+```http check on=shop timeout=5s out=found expect=(status == 200)
+GET /jobs/{{ job }}
+```
+
+### Tell
+
+`{{ job }}` has {{ found[0].failed }} that failed.
+
+- [ ] They know of {{ found[0].failed }}
+
+### They are gone
+
+```http wait on=shop every=1s timeout=5s until=(status == 404)
+GET /failed/{{ found[0].id }}?job={{ job }}
+```
+";
+
+#[test]
+fn what_a_run_knows_stands_in_the_words_of_its_page() {
+    let mut setup = setup(&crate::scene::SOURCES);
+    setup.library = Arc::new(Library::read([("naming.md", NAMING)]).unwrap());
+    let mut scene = Scene::of(setup, (160, 60));
+    scene.fill();
+    let step =
+        |id: &str, by_hand: bool| json!({ "id": id, "title": "x", "target": "", "changes": false, "by_hand": by_hand });
+    let steps = [step("look/how-many-fail", false), step("look/tell", true), step("look/they-are-gone", false)];
+    let hash = scene.state.library.get("naming").unwrap().hash.clone();
+    let data = json!({
+        "runbook": "naming", "title": "Naming", "source_hash": hash, "steps": steps, "risk": "read", "answer": "y",
+        "params": { "job": "a b" }, "values": { "job": "a b" },
+    });
+    scene.send(record_at(0, 7, RecordKind::RunStart, None, data));
+    let seen = text(&mut scene);
+    assert!(seen.contains("GET /jobs/a%20b") && seen.contains("GET /failed/{{ found[0].id }}"), "{seen}");
+    assert!(seen.contains("[ ] They know of {{ found[0].failed }}"), "it is not asked yet: {seen}");
+    let found = json!({ "found": { "key": [], "rows": [{ "id": 7, "failed": "3\u{1b}[31m" }] } });
+    let exit = json!({ "state": "ok", "detail": "the answer is 200", "outs": found });
+    scene.send(record_at(1, 7, RecordKind::StepExit, Some("look/how-many-fail"), exit));
+    let tick = json!({ "output": "[x] They know of 3␛[31m", "ticked": true });
+    scene.send(record_at(2, 7, RecordKind::StepTick, Some("look/tell"), tick));
+    let seen = text(&mut scene);
+    assert!(seen.contains("a b has 3␛[31m that failed.") && seen.contains("[x] They know of 3"), "{seen}");
+    assert!(seen.contains("GET /failed/7?job=a%20b") && !seen.contains("{{"), "{seen}");
+}
+
 #[test]
 fn a_file_that_is_another_one_now_is_not_shown_for_the_one_that_was_run() {
     let mut scene = under_way();

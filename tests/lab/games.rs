@@ -56,6 +56,10 @@ struct State {
     stay: bool,
     /// What a drain was told last.
     told: String,
+    /// The load balancer's file of the site.
+    site: PathBuf,
+    /// Its text whenever newcomers could come again.
+    reopened: Vec<String>,
 }
 
 impl State {
@@ -81,6 +85,7 @@ impl State {
             }
             ["DELETE", "/admin/drain"] => {
                 self.drained = None;
+                self.reopened.push(fs::read_to_string(&self.site).unwrap_or_default());
                 self.status()
             }
             _ => Say::Answer(404, b"{}".to_vec()),
@@ -158,6 +163,13 @@ impl Game {
     /// What the last drain was told.
     pub fn told(&self) -> String {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
+    }
+
+    /// Each time that newcomers could come again, whether the load balancer sent it somebody by then.
+    pub fn reopened(&self) -> Vec<bool> {
+        let line = format!("\n  server {};", self.place());
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reopened.iter().map(|text| text.contains(&line)).collect()
     }
 
     /// Which of its scripts were called, and what was stopped and started by `docker`, with their words.
@@ -274,6 +286,9 @@ impl Games {
         games[count].is_new();
         let known: Vec<&Game> = games[..count].iter().collect();
         let balancer = Balancer::start(&known)?;
+        for game in &games {
+            game.state.lock().unwrap_or_else(PoisonError::into_inner).site = balancer.file();
+        }
         let ssh = folder("ssh");
         let config = games[count].host.sshd.config();
         // Whoever goes to a host that no config names, as its own SSH config would lead there.

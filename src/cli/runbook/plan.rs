@@ -257,7 +257,8 @@ fn rolling(rolling: &Rolling) -> Value {
 }
 
 fn fence(fence: &PlannedFence) -> Value {
-    let finding = fence.finding.as_ref().map(|found| json!({ "passed": found.passed, "text": found.text }));
+    let finding =
+        fence.finding.as_ref().map(|found| json!({ "passed": found.passed, "text": found.text, "more": found.more }));
     json!({
         "role": fence.role.word(),
         "language": fence.language,

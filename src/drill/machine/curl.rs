@@ -82,55 +82,90 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// What it is to do, as its words say.
+struct Asked {
+    url: String,
+    method: String,
+    headers: Vec<String>,
+    body: String,
+    /// Files for the answer, and formats of what is told of it.
+    outs: Vec<String>,
+    formats: Vec<String>,
+    fails: bool,
+    quiet: bool,
+}
+
+impl Asked {
+    /// `None`: not one URL, or a word that it does not know.
+    fn read(call: &Call) -> Option<Self> {
+        let words: Vec<String> = call.args.iter().flat_map(|word| apart(word)).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut given = |names: &[&str]| owned(&docker::option(&mut words, names));
+        let (outs, formats) = (given(&["-o", "--output"]), given(&["-w", "--write-out"]));
+        let headers = headers(given(&["-H", "--header"]), &String::from_utf8_lossy(&call.stdin));
+        let body = given(&["-d", "--data", "--data-raw"]).pop();
+        let method = given(&["-X", "--request"]).pop();
+        given(&["-m", "--max-time", "--connect-timeout", "--retry"]);
+        let fails = docker::flag(&mut words, &["-f", "--fail"]);
+        let silent = docker::flag(&mut words, &["-s", "--silent"]);
+        let shows = docker::flag(&mut words, &["-S", "--show-error"]);
+        docker::flag(&mut words, &["-L", "-k", "-i"]);
+        let [url] = words[..] else { return None };
+        let usual = if body.is_none() { "GET" } else { "POST" };
+        let method = method.unwrap_or_else(|| usual.to_owned());
+        let (url, body) = (url.to_owned(), body.unwrap_or_default());
+        Some(Self { url, method, headers, body, outs, formats, fails, quiet: silent && !shows })
+    }
+
+    fn error(&self, code: i32, why: &str) -> Done {
+        Done::failed(code, if self.quiet { String::new() } else { format!("curl: ({code}) {why}\n") })
+    }
+}
+
 /// The command.
 pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
-    let mut words = Vec::new();
-    for word in &call.args {
-        words.extend(apart(word));
-    }
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let outs = docker::option(&mut words, &["-o", "--output"]);
-    let formats = docker::option(&mut words, &["-w", "--write-out"]);
-    let headers = docker::option(&mut words, &["-H", "--header"]);
-    let bodies = docker::option(&mut words, &["-d", "--data", "--data-raw"]);
-    let methods = docker::option(&mut words, &["-X", "--request"]);
-    docker::option(&mut words, &["-m", "--max-time", "--connect-timeout", "--retry"]);
-    let fails = docker::flag(&mut words, &["-f", "--fail"]);
-    let (silent, shows) =
-        (docker::flag(&mut words, &["-s", "--silent"]), docker::flag(&mut words, &["-S", "--show-error"]));
-    docker::flag(&mut words, &["-L", "-k", "-i"]);
-    let [url] = words[..] else {
+    let Some(asked) = Asked::read(call) else {
         return Done::failed(2, "curl: a drill's curl takes one URL, and -f -s -S -o -w -H -d -X -m\n");
     };
-    let method = methods.last().copied().unwrap_or(if bodies.is_empty() { "GET" } else { "POST" });
-    let error = |code: i32, why: &str| {
-        Done::failed(code, if silent && !shows { String::new() } else { format!("curl: ({code}) {why}\n") })
-    };
-    let answer = match ask(machine, method, url, &headers, bodies.last().copied().unwrap_or_default()) {
-        Ok(answer) => answer,
-        Err((code, why)) => return error(code, &why),
-    };
-    if fails && answer.status >= 400 {
-        return error(22, &format!("The requested URL returned error: {}", answer.status));
+    match ask(machine, &asked) {
+        Ok(answer) if asked.fails && answer.status >= 400 => {
+            asked.error(22, &format!("The requested URL returned error: {}", answer.status))
+        }
+        Ok(answer) => told(&asked, &answer, call, files),
+        Err((code, why)) => asked.error(code, &why),
     }
+}
+
+/// Puts the answer where it is to go, and tells what is to be told of it.
+fn told(asked: &Asked, answer: &Answer, call: &Call, files: &mut Files) -> Done {
     let mut done = Done { seconds: 0.02, ..Done::default() };
-    match outs.last() {
-        Some(&"/dev/null") => {}
+    match asked.outs.last().map(String::as_str) {
+        Some("/dev/null") => {}
         Some(path) => {
             let who = Who { user: call.user.clone(), umask: 0o022, now: super::now() };
             let path = crate::drill::shell::files::absolute(&call.folder, path);
             if let Err(why) = files.write(&who, &path, &answer.body, false) {
-                return error(23, &format!("Failure writing output to {path}: {why}"));
+                return asked.error(23, &format!("Failure writing output to {path}: {why}"));
             }
         }
         None => done.out.extend_from_slice(&answer.body),
     }
-    for format in formats {
+    for format in &asked.formats {
         let told = [("%{http_code}", answer.status.to_string()), ("%{time_total}", format!("{:.6}", done.seconds))];
         let text = told.iter().fold(format.replace("\\n", "\n"), |text, (name, value)| text.replace(name, value));
         done.out.extend_from_slice(text.as_bytes());
     }
     done
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// `@-` stands for the lines that are piped in.
+fn headers(given: Vec<String>, piped: &str) -> Vec<String> {
+    let lines = || piped.lines().map(str::to_owned).collect();
+    given.into_iter().flat_map(|one| if one == "@-" { lines() } else { vec![one] }).collect()
 }
 
 /// `-fsS` is `-f -s -S`; `-fo` is the same with what comes behind it.
@@ -140,13 +175,13 @@ fn apart(word: &str) -> Vec<String> {
     letters.map_or_else(|| vec![word.to_owned()], |letters| letters.chars().map(|one| format!("-{one}")).collect())
 }
 
-fn ask(machine: &Machine, method: &str, url: &str, headers: &[&str], body: &str) -> Result<Answer, (i32, String)> {
-    let Target { name, path } = target(&mut machine.stage.lock(), machine.server, url)?;
-    let mut request = Request::builder().method(method).uri(format!("/{name}{path}"));
-    for (key, value) in headers.iter().filter_map(|header| header.split_once(':')) {
+fn ask(machine: &Machine, asked: &Asked) -> Result<Answer, (i32, String)> {
+    let Target { name, path } = target(&mut machine.stage.lock(), machine.server, &asked.url)?;
+    let mut request = Request::builder().method(asked.method.as_str()).uri(format!("/{name}{path}"));
+    for (key, value) in asked.headers.iter().filter_map(|header| header.split_once(':')) {
         request = request.header(key.trim(), value.trim());
     }
-    let request = request.body(Body::from(body.to_owned())).map_err(|why| (3, why.to_string()))?;
+    let request = request.body(Body::from(asked.body.clone())).map_err(|why| (3, why.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|why| (2, why.to_string()))?;
     runtime.block_on(async {
         let mut pages = machine.pages.clone();

@@ -96,7 +96,8 @@ fn api(stage: &mut Stage, mut words: Vec<&str>) -> Result<Value, Done> {
         }
         ["deployments"] => {
             let commit = asked.split('&').find_map(|part| part.strip_prefix("sha="));
-            let own = commit.is_some_and(|commit| stage.world.cloud.pipeline.commit.starts_with(commit));
+            // As GitHub does: by the whole commit, and by no part of it.
+            let own = commit == Some(&*stage.world.cloud.pipeline.commit);
             let staged = own && asked.contains("environment=staging");
             Ok(if staged { json!([{"id": STAGING}]) } else { json!([]) })
         }
@@ -140,7 +141,7 @@ fn runs(stage: &Stage, mut words: Vec<&str>) -> Value {
         let of = |key: &str, part: &str| {
             run[key].as_str().is_some_and(|text| text.starts_with(part) || text.ends_with(part))
         };
-        commit.is_none_or(|commit| of("headSha", commit)) && workflow.is_none_or(|name| of("path", name))
+        commit.is_none_or(|commit| run["headSha"] == commit) && workflow.is_none_or(|name| of("path", name))
     };
     all.iter().filter(wanted).cloned().collect()
 }

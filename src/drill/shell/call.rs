@@ -106,12 +106,17 @@ impl Shell<'_> {
                 return Ok(126);
             }
         };
+        self.interpreted(path, base, &text, words)
+    }
+
+    /// A script goes to the interpreter that its first line names.
+    fn interpreted(&mut self, path: &str, base: &str, text: &str, words: &[String]) -> Outcome {
         let first = text.lines().next().unwrap_or_default();
         let Some(interpreter) = first.strip_prefix("#!") else {
             if (text.is_empty() || text.starts_with('\u{7f}')) && self.world.borrow().outside.has(base) {
                 return self.outside(base, &words[1..]);
             }
-            return self.script(path, &text, &words[1..], Options::default());
+            return self.script(path, text, &words[1..], Options::default());
         };
         let mut all = by_interpreter(interpreter);
         all.push(path.to_owned());

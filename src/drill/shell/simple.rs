@@ -5,6 +5,9 @@ use super::state::{Flow, Outcome, Shell, Value, Var};
 use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, SourceLocation};
 use std::collections::BTreeMap;
 
+/// Commands that take assignments behind their name.
+const DECLARE: [&str; 5] = ["local", "export", "declare", "readonly", "typeset"];
+
 impl Shell<'_> {
     pub(super) fn simple(&mut self, simple: &ast::SimpleCommand) -> Outcome {
         if let Some(at) = simple.location() {
@@ -13,21 +16,12 @@ impl Shell<'_> {
         self.substituted = None;
         let prefix = simple.prefix.as_ref().map_or(&[][..], |items| &items.0);
         let suffix = simple.suffix.as_ref().map_or(&[][..], |items| &items.0);
-        let (mut words, mut declared) = (Vec::new(), Vec::new());
-        if let Some(name) = &simple.word_or_name {
-            words = self.words([name.value.as_str()])?;
-        }
-        let declares =
-            matches!(words.first().map(String::as_str), Some("local" | "export" | "declare" | "readonly" | "typeset"));
-        for item in suffix {
-            match item {
-                Item::Word(word) => words.extend(self.words([word.value.as_str()])?),
-                Item::AssignmentWord(assignment, _) if declares => declared.push(assignment),
-                Item::AssignmentWord(_, word) => words.extend(self.words([word.value.as_str()])?),
-                Item::ProcessSubstitution(kind, body) => words.push(self.process(kind, body)?),
-                Item::IoRedirect(_) => {}
-            }
-        }
+        let mut words = match &simple.word_or_name {
+            Some(name) => self.words([name.value.as_str()])?,
+            None => Vec::new(),
+        };
+        let declares = words.first().is_some_and(|name| DECLARE.contains(&name.as_str()));
+        let declared = self.arguments(suffix, declares, &mut words)?;
         let assignments: Vec<&ast::Assignment> = prefix
             .iter()
             .filter_map(|item| if let Item::AssignmentWord(one, _) = item { Some(one) } else { None })
@@ -47,13 +41,27 @@ impl Shell<'_> {
         let came = self.redirected(Some(redirects), |shell| {
             if declares { shell.declare(&words, &declared) } else { shell.call(&words) }
         });
-        for (name, var) in kept {
-            match var {
-                Some(var) => drop(self.vars.insert(name, var)),
-                None => drop(self.vars.remove(&name)),
+        self.put_back(kept);
+        came
+    }
+
+    /// Puts what stands behind a command's name to its words; what it is to declare is given back.
+    fn arguments<'t>(
+        &mut self,
+        suffix: &'t [Item],
+        declares: bool,
+        words: &mut Vec<String>,
+    ) -> Result<Vec<&'t ast::Assignment>, Flow> {
+        let mut declared = Vec::new();
+        for item in suffix {
+            match item {
+                Item::AssignmentWord(assignment, _) if declares => declared.push(assignment),
+                Item::Word(word) | Item::AssignmentWord(_, word) => words.extend(self.words([word.value.as_str()])?),
+                Item::ProcessSubstitution(kind, body) => words.push(self.process(kind, body)?),
+                Item::IoRedirect(_) => {}
             }
         }
-        came
+        Ok(declared)
     }
 
     /// Nothing but `a=b` and redirections.
@@ -82,6 +90,15 @@ impl Shell<'_> {
             }
         }
         Ok(kept)
+    }
+
+    fn put_back(&mut self, kept: BTreeMap<String, Option<Var>>) {
+        for (name, var) in kept {
+            match var {
+                Some(var) => drop(self.vars.insert(name, var)),
+                None => drop(self.vars.remove(&name)),
+            }
+        }
     }
 
     fn trace(&mut self, words: &[String]) {
@@ -138,30 +155,40 @@ impl Shell<'_> {
             _ => Value::List(BTreeMap::new()),
         };
         for (key, word) in items {
-            match (&mut value, key) {
-                (Value::Map(map), Some(key)) => {
-                    let key = self.text(&key.value)?;
-                    map.insert(key, self.text(&word.value)?);
-                }
-                (Value::Map(_), None) => {
-                    return Ok(Err(format!(
-                        "{name}: {}: must use subscript when assigning associative array",
-                        word.value
-                    )));
-                }
-                (Value::List(list), Some(key)) => {
-                    let key = self.number(&key.value)?;
-                    list.insert(key, self.text(&word.value)?);
-                }
-                (Value::List(list), None) => {
-                    for text in self.words([word.value.as_str()])? {
-                        let next = list.last_key_value().map_or(0, |(last, _)| last + 1);
-                        list.insert(next, text);
-                    }
-                }
-                _ => {}
+            if let Err(why) = self.add_item(&mut value, key.as_ref(), word)? {
+                return Ok(Err(format!("{name}: {why}")));
             }
         }
         Ok(self.set_value(name, value))
+    }
+
+    /// One of the words in `a=(…)`.
+    fn add_item(
+        &mut self,
+        value: &mut Value,
+        key: Option<&ast::Word>,
+        word: &ast::Word,
+    ) -> Result<Result<(), String>, Flow> {
+        match (value, key) {
+            (Value::Map(map), Some(key)) => {
+                let key = self.text(&key.value)?;
+                map.insert(key, self.text(&word.value)?);
+            }
+            (Value::Map(_), None) => {
+                return Ok(Err(format!("{}: must use subscript when assigning associative array", word.value)));
+            }
+            (Value::List(list), Some(key)) => {
+                let key = self.number(&key.value)?;
+                list.insert(key, self.text(&word.value)?);
+            }
+            (Value::List(list), None) => {
+                for text in self.words([word.value.as_str()])? {
+                    let next = list.last_key_value().map_or(0, |(last, _)| last + 1);
+                    list.insert(next, text);
+                }
+            }
+            _ => {}
+        }
+        Ok(Ok(()))
     }
 }

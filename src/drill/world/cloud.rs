@@ -207,7 +207,7 @@ impl World {
 
     /// What Amazon calls a machine.
     pub fn instance(&self, server: usize) -> String {
-        format!("i-0{:015x}", (self.seed & 0xffff_ffff) << 12 | server as u64)
+        format!("i-0{:016x}", (self.seed & 0xffff_ffff) << 12 | server as u64)
     }
 
     /// Has others do something.

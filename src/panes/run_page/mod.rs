@@ -1,6 +1,7 @@
 //! A run's page: the runbook as its author wrote it, each step in its place with what becomes of it. While the run is under way the page
 //! follows the step that is; a key that moves stops that, the last line goes on with it.
 
+mod filled;
 mod head;
 mod hosts;
 mod steps;

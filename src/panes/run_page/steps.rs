@@ -1,5 +1,6 @@
 //! The page itself, and the list of its steps.
 
+use super::filled::Filled;
 use super::head::fitted;
 use super::hosts::{self, FOLD};
 use super::{Shown, Spot};
@@ -149,10 +150,10 @@ pub(super) fn compose(shown: &mut Shown, run: &RunView, width: usize, with_facts
     }
     match library.map(|runbook| &**runbook).filter(same) {
         Some(runbook) => {
-            let mut steps = runbook.steps.iter().peekable();
+            let (filled, mut steps) = (Filled::of(runbook, run), runbook.steps.iter().peekable());
             for passage in &runbook.page {
                 let step = steps.next_if(|step| step.title == passage.heading);
-                page.passage(runbook, passage, step);
+                page.passage(runbook, passage, step, &filled);
             }
         }
         None => {
@@ -206,7 +207,7 @@ impl Writer<'_> {
         }
     }
 
-    fn passage(&mut self, runbook: &Runbook, passage: &Passage, step: Option<&Step>) {
+    fn passage(&mut self, runbook: &Runbook, passage: &Passage, step: Option<&Step>, filled: &Filled<'_>) {
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         let of: Vec<usize> = match step {
             Some(step) => {
@@ -218,14 +219,17 @@ impl Writer<'_> {
         self.gap();
         let from = self.shown.page.len();
         self.heading(heading, step.is_some(), &of);
-        let by_hand = of.first().filter(|_| step.is_some_and(Step::is_manual)).map(|at| &self.run.steps[*at].output);
+        let by_hand = of.first().copied().filter(|_| step.is_some_and(Step::is_manual));
         match by_hand {
-            Some(said) => prose::lines(&mut self.shown.page, &ticked(&passage.blocks, said), self.width, INDENT),
+            Some(at) => {
+                let asked = ticked(filled.question(&passage.blocks, at), &self.run.steps[at].output);
+                prose::lines(&mut self.shown.page, &asked, self.width, INDENT);
+            }
             None => prose::lines(&mut self.shown.page, &passage.blocks, self.width, INDENT),
         }
         let fences = step.map_or(&[][..], |step| &step.fences);
         let sent = fences.iter().position(|fence| fence.role == FenceRole::Run).map_or(fences.len(), |run| run + 1);
-        fences[..sent].iter().for_each(|fence| self.fence(fence, &of));
+        fences[..sent].iter().for_each(|fence| self.fence(fence, &of, filled));
         if by_hand.is_some() {
             return self.told(&of, from, None);
         }
@@ -234,7 +238,7 @@ impl Writer<'_> {
             [at] if self.outputs(at) => Some(self.shown.page.len()),
             _ => None,
         };
-        fences[sent..].iter().for_each(|fence| self.fence(fence, &of));
+        fences[sent..].iter().for_each(|fence| self.fence(fence, &of, filled));
         self.told(&of, from, live);
     }
 
@@ -296,8 +300,8 @@ impl Writer<'_> {
         }
     }
 
-    /// A fence as it stands in the file; the one that was sent as it was sent.
-    fn fence(&mut self, fence: &Fence, of: &[usize]) {
+    /// A fence as it is asked; the one that was sent as it was sent.
+    fn fence(&mut self, fence: &Fence, of: &[usize], filled: &Filled<'_>) {
         let on = &fence.attrs.on;
         let note = if fence.role == FenceRole::Undo { ", only if somebody asks for it" } else { "" };
         let label = format!("{:INDENT$}{}: {} on {on}{note}", "", fence.role.word(), fence.language.name);
@@ -307,7 +311,7 @@ impl Writer<'_> {
         if was_sent {
             self.sent(of);
         } else {
-            prose::code(&mut self.shown.page, fence.body.trim_end(), self.width, INDENT + 2);
+            prose::code(&mut self.shown.page, &filled.body(fence, of), self.width, INDENT + 2);
         }
     }
 
@@ -396,7 +400,7 @@ impl Writer<'_> {
 }
 
 /// A list with the ticks and the choice that were made so far: the last word on each counts.
-fn ticked(blocks: &[Block], said: &str) -> Vec<Block> {
+fn ticked(mut blocks: Vec<Block>, said: &str) -> Vec<Block> {
     let last = |text: &str, signs: &[&'static str]| {
         let of = |line: &str| {
             signs.iter().find(|sign| line.strip_prefix(**sign).is_some_and(|rest| rest.trim() == text)).copied()
@@ -404,7 +408,6 @@ fn ticked(blocks: &[Block], said: &str) -> Vec<Block> {
         said.lines().rev().find_map(of)
     };
     let chosen = said.lines().rev().find_map(|line| line.strip_prefix("chosen: "));
-    let mut blocks = blocks.to_vec();
     for block in &mut blocks {
         let text: String = block.pieces.iter().map(|(_, text)| text.as_str()).collect();
         let text = clean_lines(text.trim());

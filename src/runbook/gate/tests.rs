@@ -78,7 +78,7 @@ fn approved(steps: Vec<PlannedStep>) -> Plan<Approved> {
 }
 
 fn passing() -> Finding {
-    Finding { passed: true, text: String::new() }
+    Finding::of(true, "")
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_permit_carries_what_is_left_of_the_approved_rows() {
 fn a_recheck_that_is_not_whole_or_not_true_does_not_pass() {
     let plan = approved(vec![step("kill", Level::Typed)]);
     let fresh = rows(&[1, 2]);
-    let failing = Finding { passed: false, text: "no".to_owned() };
+    let failing = Finding::of(false, "no");
     assert!(matches!(plan.recheck("kill", &[failing], Some(&fresh)), Recheck::Blocked(why) if why == "no"));
     assert!(matches!(plan.recheck("kill", &[], Some(&fresh)), Recheck::Blocked(_)));
     assert!(matches!(plan.recheck("kill", &[passing()], None), Recheck::Blocked(_)));
@@ -142,6 +142,28 @@ fn a_later_change_above_yes_takes_an_answer_of_its_own() {
     );
     assert!(plan.permit(pass("drop"), Some(&phrase("drop 2 on primary"))).is_ok());
     assert!(plan.permit(pass("soft"), None).is_ok());
+}
+
+#[test]
+fn a_first_change_that_is_decided_on_the_way_is_not_answered_with_the_plan() {
+    let mut open = step("restart", Level::Typed);
+    open.fences[2].when = When::Later("who == 'api'".to_owned());
+    let steps = vec![open, step("kill", Level::Typed)];
+    let drafted = plan(steps.clone(), Vec::new());
+    assert_eq!((drafted.level(), drafted.phrase(), drafted.later().len()), (Level::Yes, None, 2));
+    let whole = approve(drafted, &Answer::Yes, UNLOCKED).map_err(|(_, refusal)| refusal).unwrap();
+    let passed = || match whole.recheck("restart", &[passing()], Some(&rows(&[1, 2]))) {
+        Recheck::Passed(passed) => passed,
+        other => panic!("{other:?}"),
+    };
+    let wanted = "restart 2 on primary".to_owned();
+    assert_eq!(whole.permit(passed(), None).unwrap_err(), Refusal::NeedsPhrase(wanted.clone()));
+    assert!(whole.permit(passed(), Some(&phrase(&wanted))).is_ok());
+    // What it takes from others is taken before anything begins.
+    let mut two = steps;
+    two[0].level = Level::Two;
+    let refused = approve(plan(two, Vec::new()), &Answer::Yes, UNLOCKED).err().map(|(_, refusal)| refusal);
+    assert_eq!(refused, Some(Refusal::NeedsTwo));
 }
 
 #[test]

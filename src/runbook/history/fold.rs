@@ -3,7 +3,7 @@
 use super::super::model::Role;
 use super::super::past;
 use super::super::script::without_host;
-use super::{BatchView, RunView, StepView};
+use super::{BatchView, Known, RunView, StepView};
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use serde_json::Value;
@@ -41,6 +41,7 @@ pub(super) fn start(id: RunId, record: &Record) -> RunView {
         params: params
             .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect(),
+        known: Known::begun(data),
         answer: text(data, "answer"),
         risk: text(data, "risk"),
         unreviewed: text(data, "unreviewed"),

@@ -3,6 +3,7 @@
 use super::super::foreseen::{self, Foreseen};
 use super::super::past::{self, Next};
 use super::super::script::{AT, without_host};
+use super::Known;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::{RunId, Severity, time};
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub struct RunView {
     pub ended: Option<Timestamp>,
     /// Parameters as shown.
     pub params: Vec<(String, String)>,
+    /// What it knew, with which its page is filled.
+    pub known: Known,
     /// What was typed to confirm it, or `y`.
     pub answer: String,
     /// The runbook's risk, as its front matter says it; empty: nobody wrote it down.

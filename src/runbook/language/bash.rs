@@ -25,6 +25,7 @@ pub const LANGUAGE: Language = Language {
     },
     holds: |_| Some("rc == 0"),
     keyed: false,
+    filled: None,
     read,
 };
 

@@ -19,6 +19,7 @@ pub const LANGUAGE: Language = Language {
     },
     holds: |_| None,
     keyed: true,
+    filled: None,
     read,
 };
 

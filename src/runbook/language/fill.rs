@@ -1,11 +1,13 @@
 //! `{{ name }}` in a request or a query: found here, and given its value. What surrounds it decides how it is escaped, so that is
 //! done by the language.
 //!
-//! A hole holds a name, its fields and its indexes (`before[0].Id`), and nothing else: what a template could compute is
-//! not safe for conditions, and not needed for anything else.
+//! A hole holds a name, its fields and its indexes (`before[0].Id`), or a time that is counted from the plan's (`now + 2h`), and nothing else: what
+//! a template could compute is not safe for conditions, and not needed for anything else.
 
-use super::{Fault, NameType, Types};
+use super::moment::Moment;
+use super::{Fault, NameType, OPERATOR, Types};
 use crate::domain::secret::Secret;
+use crate::runbook::model::ParamType;
 use minijinja::{Environment, UndefinedBehavior};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -65,9 +67,8 @@ pub(super) fn pieces(text: &str, at: usize) -> Result<Vec<Piece<'_>>, Fault> {
         let inside = &text[open + 2..close];
         let name = inside.trim();
         let name_at = open + 2 + (inside.len() - inside.trim_start().len());
-        if !is_path(name) {
-            let mend =
-                "write a name, with fields and indexes if need be: `{{ before[0].id }}`; it is escaped by itself";
+        if !is_hole(name) {
+            let mend = "write a name, with fields and indexes if need be: `{{ before[0].id }}`, or a time: `{{ now + 2h }}`; it is escaped by itself";
             return Err(Fault::new(at + name_at, format!("`{name}` is more than a name"), mend));
         }
         pieces.push(Piece::Hole(name, at + name_at));
@@ -90,8 +91,13 @@ pub(super) fn before_port(text: String) -> String {
     if text.parse::<Ipv6Addr>().is_ok() { format!("[{text}]") } else { text }
 }
 
+/// What can stand in a hole.
+pub(super) fn is_hole(text: &str) -> bool {
+    is_path(text) || Moment::read(text).is_some()
+}
+
 /// `a`, `a.b`, `a[0].b`.
-pub(super) fn is_path(text: &str) -> bool {
+fn is_path(text: &str) -> bool {
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -127,8 +133,12 @@ pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(Strin
             )),
         };
     }
+    if let Some(moment) = Moment::read(name) {
+        return counted(name, at, moment, types);
+    }
     let root = root(name);
     match (root, types.get(root)) {
+        (OPERATOR, _) if name == OPERATOR => Ok(None),
         ("run" | "step", _) if matches!(name, "run.id" | "step.id") => Ok(None),
         ("run" | "step" | "secret", _) => {
             Err(Fault::new(at, format!("there is no `{name}`"), "there are run.id, step.id and secret.NAME"))
@@ -144,11 +154,30 @@ pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(Strin
     }
 }
 
+/// The parameter by which a time is counted, which must be a span.
+fn counted(name: &str, at: usize, moment: Moment<'_>, types: &Types) -> Result<Option<(String, usize)>, Fault> {
+    let mend = "count it by a span or by a parameter of type duration: `{{ now + 2h }}`, `{{ now - margin }}`";
+    if moment.is_wrong() {
+        return Err(Fault::new(at, format!("`{name}` is no time"), mend));
+    }
+    let Some(param) = moment.param() else { return Ok(None) };
+    let at = at + name.len() - param.len();
+    match types.get(param) {
+        // What is not declared is told as such.
+        None | Some(NameType::Param(ParamType::Duration)) => Ok(Some((param.to_owned(), at))),
+        Some(_) => Err(Fault::new(at, format!("`{param}` is no duration"), mend)),
+    }
+}
+
 impl Scope<'_> {
     /// The value in a hole. An error names it, and never repeats what is in it.
     pub(super) fn value(&self, name: &str) -> Result<Value, String> {
         if let Some(secret) = secret(name) {
             return self.secret(secret).map(Value::String);
+        }
+        if let Some(moment) = Moment::read(name) {
+            let at = moment.at(self.values).ok_or_else(|| format!("`{name}` has no value here"))?;
+            return Ok(Value::String(at.to_string()));
         }
         let mut names: Map<String, Value> = self.outs.clone().into_iter().collect();
         names.extend(self.values.clone());
@@ -234,6 +263,34 @@ pub(super) mod tests {
             }
         });
         with(Value::Null, |scope| assert_eq!(scope.text("x"), Err("`x` has no value here".to_owned())));
+    }
+
+    #[test]
+    fn a_time_and_who_runs_it_are_values_of_the_plan() {
+        let values = BTreeMap::from([
+            ("now".to_owned(), json!("2026-11-29T23:30:00Z")),
+            ("operator".to_owned(), json!("ada@bastion")),
+            ("quiet".to_owned(), json!("90m")),
+        ]);
+        let outs = BTreeMap::new();
+        let scope = Scope { values: &values, outs: &outs, run: "r1", step: "a/b", secrets: Secrets::Named };
+        assert_eq!(scope.text("now + quiet"), Ok("2026-11-30T01:00:00Z".to_owned()));
+        assert_eq!(scope.text("operator"), Ok("ada@bastion".to_owned()));
+        with(json!("2h"), |scope| assert_eq!(scope.text("now + x"), Err("`now + x` has no value here".to_owned())));
+
+        let types = Types::from([
+            ("quiet".to_owned(), NameType::Param(ParamType::Duration)),
+            ("n".to_owned(), NameType::Param(ParamType::Int)),
+        ]);
+        assert_eq!(uses("now - quiet", 3, &types), Ok(Some(("quiet".to_owned(), 9))));
+        assert_eq!(
+            uses("now + other", 0, &types),
+            Ok(Some(("other".to_owned(), 6))),
+            "the parser says that it is not declared"
+        );
+        assert_eq!((uses("now", 0, &types), uses("operator", 0, &types)), (Ok(None), Ok(None)));
+        assert_eq!(uses("now + n", 0, &types).unwrap_err().what, "`n` is no duration");
+        assert_eq!(uses("now + 2", 0, &types).unwrap_err().what, "`now + 2` is no time");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub const LANGUAGE: Language = Language {
     },
     holds: |role| role.changes().then_some("status >= 200 && status < 300"),
     keyed: false,
+    filled: Some(|body, scope| render(body, scope).map(|request| request.text())),
     read,
 };
 

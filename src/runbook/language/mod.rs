@@ -10,6 +10,7 @@ pub mod bash;
 pub mod docker;
 mod fill;
 pub mod http;
+pub mod moment;
 pub mod promql;
 pub mod said;
 mod shell;
@@ -26,8 +27,11 @@ use std::fmt;
 pub const LANGUAGES: &[&Language] =
     &[&docker::LANGUAGE, &sql::LANGUAGE, &bash::LANGUAGE, &http::LANGUAGE, &promql::LANGUAGE];
 
+/// Who runs it, as the journal has it: `ada@bastion`.
+pub const OPERATOR: &str = "operator";
+
 /// Names that mean something wherever they stand: no parameter, no rows and no choice can have them.
-const WORDS: [&str; 29] = [
+const WORDS: [&str; 31] = [
     "params",
     "rows",
     "rc",
@@ -35,6 +39,8 @@ const WORDS: [&str; 29] = [
     "step",
     "secret",
     "timestamp",
+    moment::NOW,
+    OPERATOR,
     // Words of the expression language.
     "as",
     "break",
@@ -78,6 +84,9 @@ pub fn by_name(name: &str) -> Option<&'static Language> {
     LANGUAGES.iter().copied().find(|language| language.name == name)
 }
 
+/// Makes a text of a body and of what fills its holes; the error is in words.
+pub type Fill = fn(&str, &Scope<'_>) -> Result<String, String>;
+
 /// A language, as a registry line.
 #[derive(Clone, Copy)]
 pub struct Language {
@@ -91,6 +100,8 @@ pub struct Language {
     pub holds: fn(Role) -> Option<&'static str>,
     /// Its plans find rows, which a `key` tells apart.
     pub keyed: bool,
+    /// What a body comes to with its holes filled, for people. `None`: it has no holes.
+    pub filled: Option<Fill>,
     /// Reads a body: what is wrong with it in this role, and what it uses.
     pub read: fn(Role, &str, &Types) -> Reading,
 }

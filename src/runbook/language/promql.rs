@@ -18,6 +18,7 @@ pub const LANGUAGE: Language = Language {
     on: Targets { name: "a Prometheus", params: &[], part: None, hosts: false, local: false },
     holds: |role| matches!(role, Role::Check | Role::Wait | Role::Verify).then_some(TRUE),
     keyed: true,
+    filled: Some(render),
     read,
 };
 

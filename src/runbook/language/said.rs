@@ -1,7 +1,7 @@
 //! What a question says to a person: the words of its page, in which `{{ name }}` stands for what was captured before. What is in braces and
 //! names nothing (`docker ps --format '{{.Names}}'`) stays as it is. Nothing of it is sent anywhere.
 
-use super::fill::{is_path, uses};
+use super::fill::{is_hole, uses};
 use super::{Fault, NameType, Scope, Types};
 use crate::domain::text::{clean, truncate};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn holes<'a>(text: &'a str, types: &Types) -> Vec<Hole<'a>> {
         let (name, at) = (inside.trim(), from + 2 + (inside.len() - inside.trim_start().len()));
         let known =
             || types.contains_key(name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default());
-        if is_path(name) || known() {
+        if is_hole(name) || known() {
             found.push(Hole { from, to: close + 2, name, at });
         }
         done = close + 2;
@@ -43,7 +43,7 @@ pub fn has_holes(text: &str, types: &Types) -> bool {
 pub fn read(text: &str, types: &Types) -> (Vec<(String, usize)>, Vec<Fault>) {
     let (mut used, mut faults) = (Vec::new(), Vec::new());
     for Hole { name, at, .. } in holes(text, types) {
-        if !is_path(name) {
+        if !is_hole(name) {
             let mend = "write a name, with fields and indexes if need be: `{{ before[0].id }}`; what is computed is the work of the check";
             faults.push(Fault::new(at, format!("`{name}` is more than a name"), mend));
             continue;

@@ -22,6 +22,7 @@ pub const LANGUAGE: Language = Language {
     },
     holds: |_| None,
     keyed: true,
+    filled: None,
     read,
 };
 

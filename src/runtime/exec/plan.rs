@@ -4,15 +4,18 @@ pub(super) mod again;
 
 use super::by_hand::Question;
 use super::captured::Captured;
-use super::scene::{Scene, Truth, step_of};
+use super::scene::{Asked, Scene, Truth, step_of};
 use super::{Exec, when};
 use crate::connect::Server;
 use crate::domain::SourceError;
+use crate::domain::record::Actor;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::day;
+use crate::journal::process::actor;
 use crate::runbook::foreseen::{self, Foreseen};
-use crate::runbook::language::{Types, address_of, types_of};
+use crate::runbook::language::moment::NOW;
+use crate::runbook::language::{OPERATOR, Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, OnFail, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
@@ -20,6 +23,7 @@ use crate::runbook::plan::{ByHand, Finding, LATER, PlanBody, PlannedFence, Plann
 use crate::runbook::script::{self, Fleet, without_host};
 use crate::runbook::{Draft, Plan, PlanRequest, Script};
 use crate::steps::{Found, Pinned, docker, within};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,6 +85,15 @@ impl Exec {
             again: None,
             hash: String::new(),
         }))
+    }
+
+    /// When a plan is made, to the second, and by whom: values of it like its parameters.
+    fn moment(&self) -> [(String, Value); 2] {
+        let second = (self.clock)().wall.as_second();
+        let now = Timestamp::from_second(second).unwrap_or_default();
+        let Actor { name, host, .. } = actor();
+        [(NOW, now.to_string()), (OPERATOR, format!("{name}@{host}"))]
+            .map(|(name, text)| (name.to_owned(), text.into()))
     }
 
     /// The hosts that a runbook is about, as the config has them now.
@@ -207,8 +220,9 @@ impl<'a> Planner<'a> {
         exec: &'a Exec,
         script: &'a Script,
         runbook: &Runbook,
-        (shown, values): (&[(String, String)], BTreeMap<String, Value>),
+        (shown, mut values): (&[(String, String)], BTreeMap<String, Value>),
     ) -> Self {
+        values.extend(exec.moment());
         let given = |name: &String| !values.get(name).is_none_or(Value::is_null);
         Self {
             exec,
@@ -465,7 +479,7 @@ impl<'a> Planner<'a> {
         } else {
             self.warnings.push(format!("{}: {text}", step.title));
         }
-        Finding { passed: false, text }
+        Finding::of(false, text)
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
@@ -505,11 +519,11 @@ impl<'a> Planner<'a> {
                     self.not_true(step, wrong);
                 }
                 self.outs.insert(step.host.as_deref(), rows.clone());
-                (Finding { passed: wrong.is_none(), text: wrong.unwrap_or(text) }, Some(rows))
+                (Finding::of(wrong.is_none(), wrong.unwrap_or(text)), Some(rows))
             }
             Err(why) => {
                 self.not_true(step, &why);
-                (Finding { passed: false, text: clean(&why).into_owned() }, None)
+                (Finding::of(false, clean(&why)), None)
             }
         }
     }
@@ -523,7 +537,7 @@ fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
 
 /// A check behind the first change that only tells: no plan waits for it.
 fn at_its_step() -> Finding {
-    Finding { passed: true, text: LATER.to_owned() }
+    Finding::of(true, LATER)
 }
 
 /// What asking a check came to.
@@ -540,10 +554,12 @@ pub(super) struct Checked {
 /// Asks a check fence.
 pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Checked {
     let Some(expect) = &fence.attrs.expect else {
-        let finding = Finding { passed: false, text: "the check has no condition".to_owned() };
+        let finding = Finding::of(false, "the check has no condition");
         return Checked { finding, warns: false, said: String::new(), seen: None };
     };
-    let (truth, said, seen) = scene.holds_and_says(fence, pinned, expect).await;
+    let Asked { truth, printed, said, seen } = scene.holds_and_says(fence, pinned, expect).await;
+    // What its page makes of the answer is what it wants to have seen.
+    let tells_more = matches!(truth, Truth::Yes(..)) && fence.attrs.show.is_none();
     // It only tells: what it did not find true is in nobody's way.
     let tells = fence.attrs.on_fail == Some(OnFail::Continue);
     let (passed, warns, text) = match truth {
@@ -553,7 +569,9 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
             (tells, tells, if tells { format!("{WARNS}{text}") } else { text })
         }
     };
-    Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said, seen }
+    let finding = Finding::of(passed, clean(&text));
+    let finding = if tells_more { finding.with(&printed) } else { finding };
+    Checked { finding, warns, said, seen }
 }
 
 /// Asks a plan fence for its rows; the error is in words.

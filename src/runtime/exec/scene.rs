@@ -84,6 +84,24 @@ pub(super) enum Truth {
     Unclear(String),
 }
 
+/// One look of a check.
+pub(super) struct Asked {
+    pub(super) truth: Truth,
+    /// What a script printed.
+    pub(super) printed: String,
+    /// The same with its errors.
+    pub(super) said: String,
+    /// The rows that are captured.
+    pub(super) seen: Option<Rows>,
+}
+
+impl Asked {
+    fn unclear(why: &SourceError) -> Self {
+        let truth = Truth::Unclear(format!("could not be asked: {why}"));
+        Self { truth, printed: String::new(), said: String::new(), seen: None }
+    }
+}
+
 /// One look of several.
 struct Looked {
     truth: Truth,
@@ -208,24 +226,26 @@ impl<'a> Scene<'a> {
         found
     }
 
-    /// Asks once and judges by a condition; with all that a script printed, and the rows that are captured.
+    /// Asks once and judges by a condition.
     pub(super) async fn holds_and_says(
         &self,
         fence: &'a Fence,
         pinned: Option<&'a str>,
         condition: &Condition,
-    ) -> (Truth, String, Option<Rows>) {
+    ) -> Asked {
         let mut found = match self.ask(fence, pinned).await {
             Ok(found) => found,
-            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), String::new(), None),
+            Err(error) => return Asked::unclear(&error),
         };
-        let printed = ["stdout", "stderr"].iter().filter_map(|name| found.names.get(*name)?.as_str());
-        let said = printed.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+        let text = |name: &str| found.names.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (printed, errors) = (text("stdout"), text("stderr"));
+        let gap = if printed.is_empty() || errors.is_empty() { "" } else { "\n" };
+        let said = [&printed, gap, &errors].concat();
         let seen = fence.attrs.out.clone().map(|name| {
             let rows = std::mem::take(&mut found.rows).into_iter().take(SEEN).collect();
             Rows { name, rows, ..Rows::default() }
         });
-        (self.truth(fence, found, condition), said, seen)
+        Asked { truth: self.truth(fence, found, condition), printed, said, seen }
     }
 
     /// Asks once, judges, and tells what was seen, where the text does not say it.

@@ -209,6 +209,9 @@ fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], said: &mut Said, width
         let role = Role::from(severity);
         let on = if fences.len() > 1 { format!("{}: ", fence.on) } else { String::new() };
         labelled(out, role, "", &format!("{mark} {on}{}", finding.text), width);
+        for line in &finding.more {
+            labelled(out, Role::Muted, "", &format!("  {line}"), width);
+        }
     }
 }
 

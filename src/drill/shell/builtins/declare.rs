@@ -34,21 +34,10 @@ impl Shell<'_> {
         let local = what == "local"
             || (matches!(what, "declare" | "typeset") && !self.hidden.is_empty() && !flags.contains('g'));
         for name in names {
-            let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
-            let (name, append) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
-            if !is_name(name) {
-                self.complain(format!("{what}: `{name}': not a valid identifier"));
+            if let Err(why) = self.declare_word(name, words, &flags, local) {
+                self.complain(why);
                 return Ok(1);
             }
-            self.prepare(name, &flags, local);
-            if let Some(value) = value {
-                let before = if append { self.get(name).unwrap_or_default() } else { String::new() };
-                if let Err(why) = self.set(name, before + value) {
-                    self.complain(why);
-                    return Ok(1);
-                }
-            }
-            self.mark(name, what, &flags, words);
         }
         for assignment in assignments {
             let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) =
@@ -58,6 +47,23 @@ impl Shell<'_> {
             self.mark(name, what, &flags, words);
         }
         Ok(0)
+    }
+
+    /// A word that came out of an expansion: `a`, `a=b`, `a+=b`.
+    fn declare_word(&mut self, word: &str, words: &[String], flags: &str, local: bool) -> Result<(), String> {
+        let what = words[0].as_str();
+        let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let (name, append) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+        if !is_name(name) {
+            return Err(format!("{what}: `{name}': not a valid identifier"));
+        }
+        self.prepare(name, flags, local);
+        if let Some(value) = value {
+            let before = if append { self.get(name).unwrap_or_default() } else { String::new() };
+            self.set(name, before + value)?;
+        }
+        self.mark(name, what, flags, words);
+        Ok(())
     }
 
     fn prepare(&mut self, name: &str, flags: &str, local: bool) {

@@ -35,27 +35,9 @@ pub(super) fn mode(text: &str, before: u32, folder: bool) -> Option<u32> {
     for part in text.split(',') {
         let at = part.find(['+', '-', '='])?;
         let (who, sign, what) = (&part[..at], part[at..].chars().next()?, &part[at + 1..]);
-        let mut bits = 0;
-        for one in what.chars() {
-            bits |= match one {
-                'r' => 4,
-                'w' => 2,
-                'x' => 1,
-                'X' => u32::from(folder || before & 0o111 != 0),
-                's' | 't' => return None,
-                _ => return None,
-            };
-        }
-        let who = if who.is_empty() { "a" } else { who };
-        for one in who.chars() {
-            let shifts: &[u32] = match one {
-                'u' => &[6],
-                'g' => &[3],
-                'o' => &[0],
-                'a' => &[6, 3, 0],
-                _ => return None,
-            };
-            for shift in shifts {
+        let bits = bits(what, folder || before & 0o111 != 0)?;
+        for one in if who.is_empty() { "a" } else { who }.chars() {
+            for shift in shifts(one)? {
                 match sign {
                     '+' => now |= bits << shift,
                     '-' => now &= !(bits << shift),
@@ -65,6 +47,31 @@ pub(super) fn mode(text: &str, before: u32, folder: bool) -> Option<u32> {
         }
     }
     Some(now)
+}
+
+/// `rw`, and `X`: where somebody may run it already.
+fn bits(what: &str, runs: bool) -> Option<u32> {
+    what.chars().try_fold(0, |bits, one| {
+        let bit = match one {
+            'r' => 4,
+            'w' => 2,
+            'x' => 1,
+            'X' => u32::from(runs),
+            _ => return None,
+        };
+        Some(bits | bit)
+    })
+}
+
+/// Where the bits of somebody stand.
+const fn shifts(who: char) -> Option<&'static [u32]> {
+    match who {
+        'u' => Some(&[6]),
+        'g' => Some(&[3]),
+        'o' => Some(&[0]),
+        'a' => Some(&[6, 3, 0]),
+        _ => None,
+    }
 }
 
 pub(super) fn mkdir(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
@@ -246,15 +253,7 @@ pub(super) fn mktemp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     if marks < 3 {
         return shell.wrong(1, format!("mktemp: too few X's in template ‘{base}’"));
     }
-    let (who, mut name) = (shell.who(), String::new());
-    for _ in 0..100 {
-        let tail: String = (0..marks).map(|_| shell.letter()).collect();
-        name = format!("{}{tail}", base.trim_end_matches('X'));
-        let place = shell.place(&name);
-        if shell.files().look(&place).is_none() {
-            break;
-        }
-    }
+    let (who, name) = (shell.who(), unused(shell, &base, marks));
     let place = shell.place(&name);
     let came = {
         let mut files = shell.files();
@@ -270,6 +269,20 @@ pub(super) fn mktemp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
     shell.out(name + "\n")?;
     Ok(0)
+}
+
+/// The name that a template makes and nobody has; so often it is tried.
+fn unused(shell: &mut Shell<'_>, template: &str, marks: usize) -> String {
+    let mut name = String::new();
+    for _ in 0..100 {
+        let tail: String = (0..marks).map(|_| shell.letter()).collect();
+        name = format!("{}{tail}", template.trim_end_matches('X'));
+        let place = shell.place(&name);
+        if shell.files().look(&place).is_none() {
+            break;
+        }
+    }
+    name
 }
 
 impl Shell<'_> {

@@ -1,6 +1,6 @@
 //! Tools that run what follows them: shells, `sudo`, `timeout`, `xargs` and the like.
 
-use super::super::state::{Flow, Options as Set, Outcome, Shell, Value, Var};
+use super::super::state::{Options as Set, Outcome, Shell, Value, Var};
 use super::options::Options;
 
 /// What `bash` was called with: flags for `set`, whether a command (`-c`) or its input (`-s`) is to be run, and where its own words end.
@@ -298,15 +298,7 @@ fn items(text: &str, options: &Options, by_line: bool) -> Vec<String> {
 }
 
 pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    // Its own options stand before the command's.
-    let mut at = 1;
-    while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
-        at += 1;
-        if ["-n", "-I", "-P", "-L", "-d"].contains(&word.as_str()) {
-            at += 1;
-        }
-    }
-    let at = at.min(words.len());
+    let at = command_of_xargs(words);
     let options =
         match Options::read(&words[1..at], "0rtn:I:P:L:d:", &[("no-run-if-empty", 'r', false), ("null", '0', false)]) {
             Ok(options) => options,
@@ -330,13 +322,21 @@ pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         };
         let mut inner = shell.sub()?;
         inner.fds.insert(0, super::super::state::Fd::Null);
-        match inner.finish(|shell| shell.external(&call)) {
-            Ok(0) => {}
-            Ok(code @ (126 | 127)) => return Ok(code),
-            Ok(255) => return Ok(124),
-            Ok(_) => status = 123,
-            Err(flow) => return Err::<i32, Flow>(flow),
+        match inner.finish(|shell| shell.external(&call))? {
+            0 => {}
+            code @ (126 | 127) => return Ok(code),
+            255 => return Ok(124),
+            _ => status = 123,
         }
     }
     Ok(status)
+}
+
+/// Where its command begins: its own options stand before it.
+fn command_of_xargs(words: &[String]) -> usize {
+    let mut at = 1;
+    while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
+        at += if ["-n", "-I", "-P", "-L", "-d"].contains(&word.as_str()) { 2 } else { 1 };
+    }
+    at.min(words.len())
 }

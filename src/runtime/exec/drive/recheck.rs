@@ -141,7 +141,7 @@ impl Run {
     fn spared(&self, step: usize) -> Vec<Finding> {
         let fences = self.planned(step).fences.iter().zip(&self.step.left_out);
         let spared = fences.filter(|(fence, out)| fence.role == Role::Check && **out && !fence.is_left_out());
-        spared.map(|_| Finding { passed: true, text: "left out".to_owned() }).collect()
+        spared.map(|_| Finding::of(true, "left out")).collect()
     }
 
     async fn judge(&mut self, step: usize, checks: &[Finding], fresh: Option<&Rows>) -> Rechecked {

@@ -281,6 +281,41 @@ async fn a_request_goes_out_once_with_its_values_and_its_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_that_of_the_plan_whenever_it_is_sent() {
+    let service = Scripted::start(|_| Say::good("{}"));
+    let request = "POST /silences\nContent-Type: application/json\n\n\
+                   {\"from\": \"{{ now }}\", \"until\": \"{{ now + lasts }}\", \"by\": \"{{ operator }}\"}";
+    let fences = fence("bash check on=local timeout=5s", "set -eu\nprintf 'one\\ntwo\\n'")
+        + &fence("http run on=shop timeout=5s undo=none", request)
+        + HOLDS;
+    let front = "params:\n  - {name: lasts, type: duration, required: true}\n";
+    let mut bridge = Bridge::new(connections(service.port()), page(front, &fences)).await;
+    let planned = async |bridge: &mut Bridge| {
+        let plan = bridge.plan("page", json!({ "lasts": "90m" })).await;
+        let body = plan.body().steps[0].fences[1].sent.rsplit('\n').next().unwrap().to_owned();
+        (plan, body)
+    };
+    let (plan, body) = planned(&mut bridge).await;
+    let finding = plan.body().steps[0].fences[0].finding.clone().unwrap();
+    assert_eq!((finding.text.as_str(), finding.more), ("the script ended with 0: one", vec!["two".to_owned()]));
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let time = |name: &str| told[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(time("until").duration_since(time("from")).as_mins(), 90, "{body}");
+    assert!(told["by"].as_str().unwrap().contains('@'), "{body}");
+    let later = loop {
+        let (plan, again) = planned(&mut bridge).await;
+        if again != body {
+            break plan;
+        }
+    };
+    assert_eq!(later.body().hash, plan.body().hash, "it only moves");
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    let requests = service.requests();
+    assert!(requests.iter().any(|request| request.starts_with("POST") && request.ends_with(&body)), "{requests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_a_request_is_told_apart() {
     let service = Scripted::start(|path| match path {
         "/api/refused" => Say::Answer(403, b"no".to_vec()),
