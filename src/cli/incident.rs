@@ -2,16 +2,19 @@
 
 mod tell;
 
-use self::tell::{hand_over, line, list, show};
+use self::tell::{hand_over, line, list, show, tell_twins};
 use super::runbook::{Desk, at_desk, run_called};
+use super::setup::here;
 use super::{Global, PRINTS};
+use crate::clock;
 use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{IncidentId, reason, text};
-use crate::incident::line::CALLED;
-use crate::incident::{self, Incident};
+use crate::domain::{IncidentId, reason, text, time};
+use crate::incident::line::{APART, CALLED};
+use crate::incident::{self, Detected, Incident, clocks, report};
 use crate::runtime::post_mortem::Known;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
@@ -37,6 +40,9 @@ pub enum Command {
         /// Also when one that is open is called the same
         #[arg(long)]
         another: bool,
+        /// When it was detected, if that was earlier: its clocks run from then. HH:MM[:SS] in UTC, or 2026-11-29T23:50:00Z
+        #[arg(long, value_name = "TIME", value_parser = detected)]
+        detected: Option<Timestamp>,
     },
     /// Say that you are on it
     #[command(visible_alias = "ack", after_help = RECORDS)]
@@ -55,11 +61,14 @@ pub enum Command {
     /// Write down what was seen or said
     #[command(after_help = RECORDS)]
     Note {
-        /// In your words; - reads them from the standard input
+        /// In your words; - reads them from the standard input, as many lines as there are
         text: String,
         /// It is something to be done afterwards
         #[arg(long)]
         action: bool,
+        /// Why it is not the same as this one, which is told as perhaps the same
+        #[arg(long, value_name = "ID", conflicts_with = "action")]
+        beside: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -117,6 +126,9 @@ pub enum Command {
         /// L1, L2, …
         #[arg(value_parser = level)]
         level: Option<usize>,
+        /// Who was reached, and how; else whom the config names
+        #[arg(long, value_name = "NAME")]
+        reached: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -223,6 +235,10 @@ pub struct Report {
     which: Which,
 }
 
+fn detected(typed: &str) -> Result<Timestamp, String> {
+    time::past(typed, clock::now().wall)
+}
+
 fn priority(word: &str) -> Result<Priority, String> {
     let why = || "P0 (complete outage), P1, P2 or P3 (it can wait)".to_owned();
     Priority::parse(word).ok_or_else(why)
@@ -248,14 +264,17 @@ impl Command {
         let reads = matches!(self, Self::List { .. } | Self::Show { .. } | Self::Handover { .. });
         let prints = matches!(&self, Self::Report(report) if report.output.is_none());
         if global.read_only && !reads && !prints {
-            return at_desk(global, false, async |_| Err((1, "--read-only: nothing is recorded".to_owned())));
+            let reads = "`list`, `show`, `handover` and `report` without --output only read";
+            return at_desk(global, false, async |_| Err((1, format!("--read-only: nothing is recorded; {reads}"))));
         }
         at_desk(global, !reads && !prints, async |desk| self.carry_out(desk).await.map_err(|why| (1, why)))
     }
 
     async fn carry_out(self, desk: &Desk) -> Result<(), String> {
         match self {
-            Self::Declare { title, priority, another } => declare(desk, &title, priority, another).await,
+            Self::Declare { title, priority, another, detected } => {
+                declare(desk, &title, priority, (another, detected)).await
+            }
             Self::List { json } => {
                 list(&all_known(desk).await?, json);
                 Ok(())
@@ -263,12 +282,13 @@ impl Command {
             Self::Show { json, which } => show(&all_known(desk).await?, &which, json),
             Self::Handover { json, which } => hand_over(&all_known(desk).await?, &which, json),
             Self::Report(report) => report.write(desk).await,
-            Self::Call { level, which } => call(desk, level, which).await,
+            Self::Call { level, reached, which } => call(desk, level, reached, which).await,
             Self::Include { run, which } => include(desk, &run, which).await,
             Self::Resolve { text, closed_as: Some(how), which } => close(desk, text, &how, which).await,
             Self::TakeBack { record, reason, which } => take_back(desk, &record, &reason, which).await,
-            Self::Note { text, action, which } if text == "-" => {
-                Self::Note { text: given()?, action, which }.said().tell(desk).await
+            Self::Note { text, action, beside, which } => {
+                let text = if text == "-" { given()? } else { text };
+                note(desk, text, action, beside, which).await
             }
             other => other.said().tell(desk).await,
         }
@@ -281,9 +301,6 @@ impl Command {
             Self::Acknowledge(which) => said(which, RecordKind::IncidentAcknowledge, json!({})),
             Self::Role { duty, name, which } => {
                 said(which, RecordKind::IncidentRole, json!({ "duty": duty, "name": name.unwrap_or_default() }))
-            }
-            Self::Note { text, action, which } => {
-                said(which, RecordKind::IncidentNote, json!({ "text": text, "action": action }))
             }
             Self::Severity { priority, reason, which } => {
                 said(which, RecordKind::IncidentSeverity, json!({ "priority": priority, "reason": reason }))
@@ -323,6 +340,7 @@ impl Said {
         let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
+        tell_twins(&after, incident);
         if self.kind == RecordKind::IncidentResolve {
             for run in incident.open_runs(&after.runs) {
                 eprintln!("quarterdeck: still open: {}", text::clean(&run));
@@ -405,12 +423,39 @@ async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value
     desk.exec.journal.append_to(incident, entry).await.map(drop).map_err(|error| error.to_string())
 }
 
-/// What the standard input has, as one line.
+/// What the standard input has, in its lines.
 fn given() -> Result<String, String> {
     let mut text = String::new();
     let read = std::io::stdin().take(NOTE).read_to_string(&mut text);
     read.map_err(|error| format!("the standard input can't be read: {error}"))?;
-    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    Ok(lines.join("\n").trim_matches('\n').to_owned())
+}
+
+async fn note(
+    desk: &Desk,
+    text: String,
+    action: bool,
+    beside: Option<String>,
+    which: Which,
+) -> Result<(), String> {
+    let known = all_known(desk).await?;
+    let this = known.incidents.find(which.id.as_deref())?;
+    let data = match beside {
+        Some(_) if text.trim().is_empty() => return Err("say in a few words why it is another one".to_owned()),
+        Some(wanted) => incident::line::apart(another(&known, this, &wanted)?, Some(&text)),
+        None => json!({ "text": text, "action": action }),
+    };
+    Said { which: Some(this.id.to_string()), kind: RecordKind::IncidentNote, data }.tell(desk).await
+}
+
+/// The one that is meant, which has to be another one.
+fn another<'a>(known: &'a Known, this: &Incident, wanted: &str) -> Result<&'a Incident, String> {
+    let other = known.incidents.find(Some(wanted))?;
+    if other.id == this.id {
+        return Err(format!("{} is that one itself: name the other one", this.short()));
+    }
+    Ok(other)
 }
 
 async fn include(desk: &Desk, run: &str, which: Which) -> Result<(), String> {
@@ -444,11 +489,7 @@ fn closed_as<'a>(how: &'a [String], known: &Known, this: &Incident) -> Result<(C
     match (how.first().map(String::as_str), wanted) {
         (Some("false-alarm"), text) => Ok((ClosedAs::FalseAlarm, text)),
         (Some("duplicate-of"), Some(wanted)) => {
-            let same = known.incidents.find(Some(wanted))?;
-            if same.id == this.id {
-                return Err(format!("{} is no duplicate of itself: name the other one", this.short()));
-            }
-            Ok((ClosedAs::DuplicateOf(same.id), None))
+            Ok((ClosedAs::DuplicateOf(another(known, this, wanted)?.id), None))
         }
         (Some("duplicate-of"), None) => {
             Err("--as duplicate-of needs the id of the other one, as `list` shows it".to_owned())
@@ -476,21 +517,39 @@ async fn close(desk: &Desk, text: Option<String>, how: &[String], which: Which) 
     }
 }
 
-async fn declare(desk: &Desk, title: &str, priority: Priority, another: bool) -> Result<(), String> {
+async fn declare(
+    desk: &Desk,
+    title: &str,
+    priority: Priority,
+    (another, detected): (bool, Option<Timestamp>),
+) -> Result<(), String> {
     let title = incident::line::as_title(title)?;
     let before = all_known(desk).await?;
-    if let Some(same) = before.incidents.same(title, None).filter(|_| !another) {
+    let same = before.incidents.same(title, None);
+    if let Some(same) = same.filter(|_| !another) {
         let (line, name) = (line(same, &before.rules), same.short());
         return Err(format!(
             "one is open that is called the same: {line}\n`--incident {name}` means that one; --another declares one more"
         ));
     }
     let id = IncidentId(Uuid::now_v7());
-    let data = with(before.rules.declaration(priority), "title", json!(title));
+    let mut data = with(before.rules.declaration(priority), "title", json!(title));
+    if let Some(same) = same {
+        data[APART] = json!(same.id);
+    }
+    if let Some(detected) = detected {
+        data["detected"] = json!(detected);
+    }
     append(desk, id, RecordKind::IncidentDeclare, data).await?;
     let known = all_known(desk).await?;
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
+    if let Some(Detected { mark, .. }) = &incident.detected {
+        let before = time::words(time::between(mark.at, incident.declared.at));
+        println!("detected {}, {before} before: its clocks run from then", report::time(mark.at));
+    }
+    // Somebody may have declared it in the same moment.
+    tell_twins(&known, incident);
     Ok(())
 }
 
@@ -500,7 +559,7 @@ fn level(text: &str) -> Result<usize, String> {
     number.parse().map_err(|_| "write a level as in L2".to_owned())
 }
 
-async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
+async fn call(desk: &Desk, level: Option<usize>, reached: Option<String>, which: Which) -> Result<(), String> {
     let known = all_known(desk).await?;
     let incident = known.incidents.find(which.id.as_deref())?;
     let number = level.unwrap_or(incident.reached() + 1);
@@ -508,6 +567,16 @@ async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), Str
     let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
     let level =
         level.ok_or_else(|| format!("there is no level {number}: the config names {of} in [[incident.escalation]]"))?;
-    let data = json!({ "level": number, "role": level.role, "contact": level.contact });
-    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentEscalate, data }.tell(desk).await
+    let contact = reached.as_deref().unwrap_or(&level.contact).trim();
+    if contact.is_empty() {
+        return Err(format!("say who was reached, and how: --reached NAME; the config names nobody for L{number}"));
+    }
+    let id = incident.id;
+    let data = json!({ "level": number, "role": level.role, "contact": contact });
+    Said { which: Some(id.to_string()), kind: RecordKind::IncidentEscalate, data }.tell(desk).await?;
+    let after = all_known(desk).await?;
+    let incident = after.incidents.get(id).ok_or("it was recorded, and can't be read")?;
+    let next = clocks::call_next(incident, &after.rules, incident.now(&here(), clock::now()));
+    println!("{}", text::clean(&next));
+    Ok(())
 }

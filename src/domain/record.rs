@@ -112,7 +112,8 @@ pub enum RecordKind {
     /// Who does what (`data.duty`, `data.name`; empty: nobody any more).
     #[serde(rename = "incident.role")]
     IncidentRole,
-    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards; `data.called`: the title from then on).
+    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards; `data.called`: the title from then on;
+    /// `data.beside`: the id of one that it is not the same as).
     #[serde(rename = "incident.note")]
     IncidentNote,
     /// It is worse or better than was thought (`data.priority`, `data.before`, `data.reason`).

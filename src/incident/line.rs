@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::said::can_be_taken_back;
+use super::twice::Echo;
 use super::{Incident, Mark};
 
 /// What a line is about.
@@ -60,8 +61,12 @@ pub struct Line {
     pub by: String,
     /// What it is about.
     pub kind: Kind,
-    /// What happened, harmless.
+    /// What happened, harmless, in one row, with what is known of it since: that it was taken back, that somebody had said it before.
     pub what: String,
+    /// Its own words, in as many lines as somebody wrote.
+    own: String,
+    /// What was so when it was said.
+    echo: Option<String>,
     /// How bad it is.
     pub severity: Severity,
     /// It goes off the path that was written down: a step passed over, the glass broken, something that nobody knows, a check that only warned.
@@ -176,6 +181,16 @@ pub fn same(this: &Incident, why: &str) -> Value {
     json!({ "text": text, "same": this.id })
 }
 
+/// Where a declaration or a note says of which incident that one is not the same, though it may look so.
+pub const APART: &str = "beside";
+
+/// The note that an incident is not the same as another one.
+pub fn apart(from: &Incident, why: Option<&str>) -> Value {
+    let other = format!("{} {} ({})", from.priority.word(), from.title, from.short());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    json!({ "text": format!("it is not the same as {other}{why}"), APART: from.id })
+}
+
 /// Where a note says what the incident is called from then on. It is a note so that an earlier version, which knows nothing of that, tells it too.
 pub const CALLED: &str = "called";
 
@@ -244,18 +259,26 @@ impl Said {
     fn off_path(self) -> Self {
         Self { off_path: true, ..self }
     }
+
+    /// Nobody wrote it in lines.
+    fn in_a_row(self) -> Self {
+        Self { what: text::clean(&self.what).into_owned(), ..self }
+    }
 }
 
 impl Line {
     /// `None`: it tells nothing that somebody who reads the story wants to know.
     pub fn of(record: &Record, at: Timestamp, titles: &Titles) -> Option<Self> {
-        let said = own(record).or_else(|| of_a_run(record, titles)).or_else(|| around(record, titles))?;
+        let said = own(record).or_else(|| of_a_run(record, titles).or_else(|| around(record, titles)).map(Said::in_a_row))?;
         let happened = matches!(said.kind, Kind::Alert | Kind::Figures);
+        let own = text::clean_lines(said.what.trim());
         Some(Self {
             at,
             by: if happened { String::new() } else { text::clean(&record.actor.name).into_owned() },
             kind: said.kind,
-            what: text::clean(said.what.trim()).into_owned(),
+            what: text::one_row(&own),
+            own,
+            echo: None,
             severity: said.severity,
             off_path: said.off_path,
             ended_well: record.entry.kind == RecordKind::RunFinish && record.entry.data["outcome"] == "ok",
@@ -275,8 +298,27 @@ impl Line {
     pub(super) fn take_back_if(&mut self, record: Uuid) {
         if self.record == record && self.can_be_taken_back && !self.taken_back {
             self.taken_back = true;
-            self.what.push_str(" (taken back)");
+            self.retell();
         }
+    }
+
+    /// Takes in what was so when it was said.
+    pub(super) fn hear(&mut self, echo: Option<&Echo>) {
+        let echo = echo.map(|echo| text::clean(echo.text()).into_owned());
+        if echo != self.echo {
+            self.echo = echo;
+            self.retell();
+        }
+    }
+
+    fn retell(&mut self) {
+        self.what = text::one_row(&self.in_full());
+    }
+
+    /// What happened, in as many lines as somebody wrote.
+    pub fn in_full(&self) -> String {
+        let echo = self.echo.as_ref().map(|echo| format!(" ({echo})")).unwrap_or_default();
+        format!("{}{echo}{}", self.own, if self.taken_back { " (taken back)" } else { "" })
     }
 }
 
@@ -305,9 +347,8 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::IncidentAssess => Said::new(Kind::Note, assessment(data)),
         RecordKind::IncidentUpdate => Said::new(Kind::Update, told("others were told", "text")),
         RecordKind::IncidentEscalate => {
-            let whom = [said("role"), said("contact")].into_iter().filter(|text| !text.is_empty());
             let level = data["level"].as_u64().unwrap_or(0);
-            Said::new(Kind::Incident, format!("called L{level}: {}", whom.collect::<Vec<_>>().join(", ")))
+            Said::new(Kind::Incident, format!("called L{level}: {}", whom(data)))
         }
         RecordKind::IncidentMitigate => Said::new(Kind::Incident, told("mitigated", "text")).at(Severity::Ok),
         RecordKind::IncidentResolve => {
@@ -332,6 +373,12 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::MetricMark => Said::new(Kind::Figures, figures(data)),
         _ => return None,
     })
+}
+
+/// Who was called, as what, and how: `senior SRE, Grace by phone`.
+pub(super) fn whom(data: &Value) -> String {
+    let told = [of(data, "role"), of(data, "contact")].into_iter().filter(|text| !text.is_empty());
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A draft is no post-mortem.
@@ -368,6 +415,15 @@ fn alert(data: &Value) -> String {
         Some(format!(" ({label} {value})"))
     });
     format!("{}{}", of(data, "name"), place.unwrap_or_default())
+}
+
+/// `ServiceDown (instance game-1:8081, job game)`: with all that its source says of it. Its name and how bad it is stand elsewhere.
+pub(super) fn alert_in_full(data: &Value) -> String {
+    let labels = data["labels"].as_object().into_iter().flatten();
+    let told = labels.filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"));
+    let told: Vec<String> = told.filter_map(|(label, value)| Some(format!("{label} {}", value.as_str()?))).collect();
+    let name = of(data, "name");
+    if told.is_empty() { name } else { format!("{name} ({})", told.join(", ")) }
 }
 
 fn severity(data: &Value) -> Severity {
