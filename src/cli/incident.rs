@@ -432,13 +432,7 @@ fn given() -> Result<String, String> {
     Ok(lines.join("\n").trim_matches('\n').to_owned())
 }
 
-async fn note(
-    desk: &Desk,
-    text: String,
-    action: bool,
-    beside: Option<String>,
-    which: Which,
-) -> Result<(), String> {
+async fn note(desk: &Desk, text: String, action: bool, beside: Option<String>, which: Which) -> Result<(), String> {
     let known = all_known(desk).await?;
     let this = known.incidents.find(which.id.as_deref())?;
     let data = match beside {
@@ -453,7 +447,7 @@ async fn note(
 fn another<'a>(known: &'a Known, this: &Incident, wanted: &str) -> Result<&'a Incident, String> {
     let other = known.incidents.find(Some(wanted))?;
     if other.id == this.id {
-        return Err(format!("{} is that one itself: name the other one", this.short()));
+        return Err(format!("{} is no duplicate of itself: name the other one", this.short()));
     }
     Ok(other)
 }
@@ -488,9 +482,7 @@ fn closed_as<'a>(how: &'a [String], known: &Known, this: &Incident) -> Result<(C
     let wanted = how.get(1).map(String::as_str);
     match (how.first().map(String::as_str), wanted) {
         (Some("false-alarm"), text) => Ok((ClosedAs::FalseAlarm, text)),
-        (Some("duplicate-of"), Some(wanted)) => {
-            Ok((ClosedAs::DuplicateOf(another(known, this, wanted)?.id), None))
-        }
+        (Some("duplicate-of"), Some(wanted)) => Ok((ClosedAs::DuplicateOf(another(known, this, wanted)?.id), None)),
         (Some("duplicate-of"), None) => {
             Err("--as duplicate-of needs the id of the other one, as `list` shows it".to_owned())
         }

@@ -1,8 +1,8 @@
 //! One moment, as both clocks tell it.
 
-use jiff::{SignedDuration, Timestamp};
 use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// A moment: monotonic time for ages, wall time (UTC) for people and records. Made by [`crate::clock`] only.

@@ -118,11 +118,15 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
 /// Whom to call next, once somebody was: `call next: L3 engineering manager, Ada, in 29:00`; or why nobody is.
 pub fn call_next(incident: &Incident, rules: &Rules, now: Timestamp) -> String {
     let next = running(incident, rules, now).into_iter().find(|clock| matches!(clock.due, Due::Call { .. }));
-    if let (Some(clock), Some(level)) = (&next, rules.escalation.get(incident.reached())) {
-        let when = if clock.is_late() { format!("{}: now", clock.figure()) } else { format!("in {}", clock.figure()) };
-        let contact = if level.contact.is_empty() { " (nobody is named in the config)" } else { "" };
-        let whom = clock.whom().unwrap_or_default();
-        return format!("call next: L{} {whom}{contact}, {when}", incident.reached() + 1);
+    if let Some((clock, Due::Call { level, contact, .. })) = next.as_ref().map(|clock| (clock, &clock.due)) {
+        let nobody = if contact.is_empty() { " (nobody is named in the config)" } else { "" };
+        let whom = format!("L{level} {}{nobody}", clock.whom().unwrap_or_default());
+        let figure = clock.figure();
+        return if clock.is_late() {
+            format!("call now: {whom}, {figure}")
+        } else {
+            format!("call next: {whom}, in {figure}")
+        };
     }
     let left = rules.escalation.len().saturating_sub(incident.reached());
     match (&incident.mitigated, incident.priority) {

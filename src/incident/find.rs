@@ -95,4 +95,3 @@ fn names(incidents: &[&Incident]) -> String {
     let newest = incidents.iter().rev().take(5);
     newest.map(|incident| format!("{} ({})", incident.short(), incident.title)).collect::<Vec<_>>().join(", ")
 }
-

@@ -269,7 +269,8 @@ impl Said {
 impl Line {
     /// `None`: it tells nothing that somebody who reads the story wants to know.
     pub fn of(record: &Record, at: Timestamp, titles: &Titles) -> Option<Self> {
-        let said = own(record).or_else(|| of_a_run(record, titles).or_else(|| around(record, titles)).map(Said::in_a_row))?;
+        let said =
+            own(record).or_else(|| of_a_run(record, titles).or_else(|| around(record, titles)).map(Said::in_a_row))?;
         let happened = matches!(said.kind, Kind::Alert | Kind::Figures);
         let own = text::clean_lines(said.what.trim());
         Some(Self {

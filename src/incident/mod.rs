@@ -16,7 +16,7 @@ pub mod said;
 #[cfg(test)]
 mod tests;
 mod twice;
-mod twins;
+pub mod twins;
 pub mod watch;
 
 pub use marks::{Assessment, Detected, Document, Ended, Judged, Mark};
@@ -216,6 +216,11 @@ impl Incident {
     /// How long something took that took so long by a clock.
     pub fn length(&self, took: Duration) -> Duration {
         self.anchors.scale().length(took)
+    }
+
+    /// Its clocks run from when it was detected, and that was before it was declared; nobody said later that it is worse.
+    fn counts_from_detection(&self) -> bool {
+        self.begun() < self.declared.at && self.worse_since() == self.begun()
     }
 
     /// When it began to be known: when it was detected, else when it was declared.

@@ -219,6 +219,8 @@ impl Report<'_> {
         } else {
             format!(" (as {} then)", took.priority.word())
         };
+        let length =
+            format!("{length}{}", if incident.counts_from_detection() { " since it was detected" } else { "" });
         match (&incident.acknowledged, took.is_late()) {
             (Some(_), false) => format!("in {length}, within {within}{of}"),
             (Some(_), true) => format!("in {length}, LATE: it was to be within {within}{of}"),

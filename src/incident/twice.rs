@@ -57,9 +57,8 @@ impl Incident {
     pub(super) fn over_at(&self, at: Timestamp) -> Option<&Mark> {
         let ended = self.ended.iter().map(|ended| (&ended.resolved, Some(ended.reopened.at)));
         let mut all = ended.chain(self.resolved.as_ref().map(|resolved| (resolved, None)));
-        let was_over = |(resolved, until): &(&Mark, Option<Timestamp>)| {
-            resolved.at < at && until.is_none_or(|until| at < until)
-        };
+        let was_over =
+            |(resolved, until): &(&Mark, Option<Timestamp>)| resolved.at < at && until.is_none_or(|until| at < until);
         all.find(was_over).map(|(resolved, _)| resolved)
     }
 

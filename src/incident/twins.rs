@@ -6,6 +6,7 @@ use super::{Incident, Incidents};
 use crate::domain::IncidentId;
 use crate::domain::incident::ClosedAs;
 use crate::domain::record::RecordKind;
+use crate::domain::time::{between, words};
 use jiff::Timestamp;
 
 /// What two titles have in common, however they are typed.
@@ -44,6 +45,12 @@ impl Incident {
             && open_then()
             && (same() || called())
     }
+}
+
+/// How long before the later one the earlier one was declared: `3 s before`, `at the same moment`.
+pub fn before(first: &Incident, later: &Incident) -> String {
+    let age = between(first.declared.at, later.declared.at);
+    if age.as_secs() == 0 { "at the same moment".to_owned() } else { format!("{} before", words(age)) }
 }
 
 impl Incidents {

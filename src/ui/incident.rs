@@ -12,6 +12,9 @@ use unicode_width::UnicodeWidthStr;
 /// Cells of an incident's title that stay where room is short: its severity, and enough to know it by.
 const TITLE_CELLS: usize = 12;
 
+/// Cells of it that stay as long as nothing else had to give way but whom to call and the key: what others call it, as a rule with its id.
+const TITLE_WORDS: usize = 26;
+
 /// Cells that stay empty: one at each edge, two between the sides.
 const GAPS: usize = 4;
 
@@ -41,16 +44,24 @@ struct Form {
     clocks: usize,
     words: fn(&IncidentClock) -> &String,
     key: bool,
+    /// So many cells of the title, if it has them.
+    title: usize,
 }
 
-/// From most to least. What is told elsewhere too, or can be asked for, gives way before what is due: first whom to call (the list behind the key and view 7 say it),
+/// From most to least. What is told elsewhere too, or can be asked for, gives way before what is due: first the title's end, whom to call (the list behind the key and view 7 say it),
 /// then the key; then words are left out, and no fact. Then what fires (the alerts have it), then the clock that is due last, as long as how it stands and
 /// others that are open stay: a worse one must not be overlooked. The two next clocks, of which those that are late come first, stay to the last: with them
 /// somebody is late, and no other place says so. Before the second one goes how it stands, which they say themselves (what has a clock to respond is not
 /// acknowledged).
 fn forms(count: usize) -> [Form; 12] {
     let two = count.min(2);
-    let form = |state, clocks, words| Form { state, clocks, words, key: false };
+    let form = |state, clocks, words| Form {
+        state,
+        clocks,
+        words,
+        key: false,
+        title: if state == 0 { TITLE_WORDS } else { TITLE_CELLS },
+    };
     let [text, short, brief]: [fn(&IncidentClock) -> &String; 3] =
         [|clock| &clock.text, |clock| &clock.short, |clock| &clock.brief];
     [
@@ -73,12 +84,16 @@ fn forms(count: usize) -> [Form; 12] {
 fn fit<'a>(line: &'a IncidentLine, key: &str, width: usize) -> (&'a str, String) {
     let said = |form: &Form| {
         let stands = line.state.get(form.state).map_or("", String::as_str);
-        let clocks: Vec<&str> = line.clocks.iter().take(form.clocks).map(|clock| (form.words)(clock).as_str()).collect();
+        let clocks: Vec<&str> =
+            line.clocks.iter().take(form.clocks).map(|clock| (form.words)(clock).as_str()).collect();
         (stands, clocks.join(" · ") + if form.key { key } else { "" })
     };
     let all = forms(line.clocks.len());
-    let fits = |(stands, clocks): &(&str, String)| TITLE_CELLS + stands.width() + clocks.width() + GAPS <= width;
-    all.iter().map(said).find(fits).unwrap_or_else(|| said(&all[all.len() - 1]))
+    let fits = |form: &&Form| {
+        let (stands, clocks) = said(form);
+        line.title.width().min(form.title) + stands.width() + clocks.width() + GAPS <= width
+    };
+    said(all.iter().find(fits).unwrap_or(&all[all.len() - 1]))
 }
 
 #[cfg(test)]
@@ -123,8 +138,8 @@ mod tests {
     fn what_gives_way_first_is_what_is_told_elsewhere() {
         let at = |width| fit(&line(&LATE), "  X: incident", width).1;
         assert!(at(260).ends_with("call L1 somebody with a long name late 49:10  X: incident"), "{}", at(260));
-        assert_eq!(at(190), "respond late 1h 04m · update late 1h 04m · call L1 late 49:10  X: incident");
-        assert_eq!(at(170), "respond late 1h 04m · update late 1h 04m · call L1 late 49:10");
+        assert_eq!(at(200), "respond late 1h 04m · update late 1h 04m · call L1 late 49:10  X: incident");
+        assert_eq!(at(185), "respond late 1h 04m · update late 1h 04m · call L1 late 49:10");
         assert_eq!(at(110), "respond late 1h 04m · update late 1h 04m");
         let of = line(&LATE);
         let stands = |width| fit(&of, "", width).0;

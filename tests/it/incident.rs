@@ -83,14 +83,21 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "assess", "--impact", "nobody plays", "--changed", "v2.5.1 at 02:50"]);
     ok(&home, &["incident", "update", "we are on it"]);
     // Whom the config names nobody for has to be named.
-    refused(&home, &["incident", "call", "L1"], "say who was reached, and how: --reached NAME; the config names nobody for L1");
+    refused(
+        &home,
+        &["incident", "call", "L1"],
+        "say who was reached, and how: --reached NAME; the config names nobody for L1",
+    );
     let said = ok(&home, &["incident", "call", "L1", "--reached", "Ada by phone"]);
     assert!(said.contains("\ncall next: L2 senior SRE, Grace, 0101, in 29:"), "{said}");
     let said = ok(&home, &["incident", "call"]);
     assert!(!said.contains("call L2"), "who acknowledged it is the first, and the second was called: {said}");
     assert!(said.ends_with("nobody is left to call: L2 is the last of the config\n"), "{said}");
     let told = ok(&home, &["incident", "show"]);
-    assert!(told.contains("called L1: on call, Ada by phone") && told.contains("called L2: senior SRE, Grace, 0101"), "{told}");
+    assert!(
+        told.contains("called L1: on call, Ada by phone") && told.contains("called L2: senior SRE, Grace, 0101"),
+        "{told}"
+    );
     refused(&home, &["incident", "call"], "there is no level 3: the config names 2");
     refused(&home, &["incident", "reopen", "it is back"], "is open");
     ok(&home, &["incident", "mitigate", "rolled back"]);
@@ -107,7 +114,12 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     for records in [&["note", "seen"][..], &["ack"], &["report", "--output"], &["declare", "x", "-p", "3"]] {
         refused(&home, &[&["--read-only", "incident"], records].concat(), "nothing is recorded; `list`, `show`");
     }
-    for (reads, told) in [("handover", "- commander: ada"), ("report", "# Post-mortem: "), ("list", "P0 Nobody"), ("show", "resolved: all well")] {
+    for (reads, told) in [
+        ("handover", "- commander: ada"),
+        ("report", "# Post-mortem: "),
+        ("list", "P0 Nobody"),
+        ("show", "resolved: all well"),
+    ] {
         assert!(ok(&home, &["--read-only", "incident", reads]).contains(told), "{reads}");
     }
     refused(&home, &["incident", "declare", &"x".repeat(121), "-p", "3"], "a title of 1 to 120 letters");
@@ -253,7 +265,8 @@ fn what_is_open_already_is_declared_once_and_what_was_none_owes_nothing() {
     assert_eq!((&list[1]["duplicate_of"], &list[1]["state"]), (&list[0]["id"], &json!("resolved")));
     // Found late: its clocks run from when it was detected. What is yet to come, or nothing, is refused before anything is recorded.
     let ago = |minutes: i64| (Timestamp::now() - SignedDuration::from_mins(minutes)).to_string();
-    for (time, why) in [(ago(-5), "that is yet to come: it is "), ("soon".to_owned(), "that is no moment: write 23:50")] {
+    for (time, why) in [(ago(-5), "that is yet to come: it is "), ("soon".to_owned(), "that is no moment: write 23:50")]
+    {
         let output = home.run(&["incident", "declare", "Late", "-p", "2", "--detected", &time]);
         assert!(output.status.code() == Some(2) && text(&output).contains(why), "{time}: {}", text(&output));
     }

@@ -60,7 +60,7 @@ fn who_declares_what_somebody_else_declares_at_the_same_moment_is_told_and_close
     let screen = seen(&mut scene);
     for told in [
         "P1 Logins fail (beef00) is perhaps the same as P1 Slow (3a21ab), which ben",
-        "P1 Logins fail (beef00): declared, perhaps the same as 3a21ab, 1 more open (P1)",
+        ": declared, perhaps the same as 3a21ab, 1 more open (P1)  call L1 ",
     ] {
         assert!(screen.contains(told), "{told}: {screen}");
     }
@@ -68,7 +68,8 @@ fn who_declares_what_somebody_else_declares_at_the_same_moment_is_told_and_close
     assert!(seen(&mut scene).contains("beef00 is the same as 3a21ab"));
     scene.key(KeyCode::Enter);
     let [(of, end), (other, note)] = &told(&mut scene)[..] else { panic!("an end and a note") };
-    let (end, note) = if end.kind == RecordKind::IncidentResolve { ((of, end), (other, note)) } else { ((other, note), (of, end)) };
+    let (end, note) =
+        if end.kind == RecordKind::IncidentResolve { ((of, end), (other, note)) } else { ((other, note), (of, end)) };
     assert_eq!((end.0.as_str(), &end.1.data["as"]), ("beef00", &json!("duplicate-of")));
     assert_eq!((note.0.as_str(), note.1.kind), ("3a21ab", RecordKind::IncidentNote));
 }
@@ -111,7 +112,10 @@ fn where_nothing_is_recorded_the_handover_is_there_all_the_same() {
     come(&mut scene, record(1, "ben", -60, RecordKind::IncidentDeclare, declared("Slow")));
     scene.keys("X");
     let screen = seen(&mut scene);
-    assert!(screen.contains("hand over") && screen.contains("READ-ONLY") && !screen.contains("acknowledge"), "{screen}");
+    assert!(
+        screen.contains("hand over") && screen.contains("READ-ONLY") && !screen.contains("acknowledge"),
+        "{screen}"
+    );
     scene.keys("h");
     let copied = scene.effects.iter().find_map(|effect| match effect {
         Effect::Copy(text) => Some(text.clone()),

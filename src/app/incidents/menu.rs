@@ -449,7 +449,8 @@ fn duties(incident: &Incident) -> String {
 fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
     let due = clocks::running(incident, &state.watch.rules, state.watch.at(incident, state.now));
     let clock = due.into_iter().find(|clock| matches!(clock.due, clocks::Due::Call { .. }))?;
-    let (clocks::Due::Call { level, role, contact }, when) = (clock.due.clone(), clock.figure()) else { return None };
+    let clocks::Due::Call { level, role, contact } = clock.due.clone() else { return None };
+    let when = if clock.is_late() { clock.figure() } else { format!("due in {}", clock.figure()) };
     let whom = clock.whom().unwrap_or_default();
     let ask = Ask {
         incident: incident.id,
@@ -460,7 +461,7 @@ fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
         question: "Who was reached, and how?",
         of_alert: None,
     };
-    Some(line("c", format!("L{level} was called"), format!("{whom}; due {when}"), Step::Ask(Box::new(ask))))
+    Some(line("c", format!("L{level} was called"), format!("{whom}; {when}"), Step::Ask(Box::new(ask))))
 }
 
 pub fn priorities(state: &mut State) {

@@ -3,9 +3,8 @@
 use crate::action::Action;
 use crate::app::State;
 use crate::domain::record::{Record, RecordKind};
-use crate::domain::time::{between, words};
 use crate::domain::{IncidentId, text};
-use crate::incident::Incident;
+use crate::incident::{Incident, twins};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -24,7 +23,7 @@ fn of<'a>(state: &'a State, record: &Record) -> Option<&'a Incident> {
 
 /// Tells what came with it.
 pub(super) fn tell(state: &mut State, record: &Record, before: &HashSet<Uuid>) {
-    let told = second(state, record, before).or_else(|| twins(state, record));
+    let told = second(state, record, before).or_else(|| alike(state, record));
     if let Some(told) = told {
         state.toasts.bad(state.now, told);
     }
@@ -43,13 +42,13 @@ fn own_name(state: &State) -> String {
 }
 
 /// An incident is declared of which another one was declared by somebody who did not know of it.
-fn twins(state: &State, record: &Record) -> Option<String> {
+fn alike(state: &State, record: &Record) -> Option<String> {
     let declared = of(state, record).filter(|_| record.entry.kind == RecordKind::IncidentDeclare)?;
     let (first, later) = state.watch.incidents().twins(declared)?;
     let key = state.keymap.key_of(state.scope(), &Action::Incident).unwrap_or_default();
-    let (age, by) = (words(between(first.declared.at, later.declared.at)), text::clean(&first.declared.by));
+    let (when, by) = (twins::before(first, later), text::clean(&first.declared.by));
     let (this, that) = (menu::title(later), menu::title(first));
     Some(format!(
-        "{this} is perhaps the same as {that}, which {by} declared {age} before: {key} y closes it as that one's duplicate, {key} k says that they are two"
+        "{this} is perhaps the same as {that}, which {by} declared {when}: {key} y closes it as that one's duplicate, {key} k says that they are two"
     ))
 }

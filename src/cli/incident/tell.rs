@@ -6,9 +6,9 @@ use super::super::setup::here;
 use super::{Report, Which, all_known, with};
 use crate::clock;
 use crate::domain::incident::Rules;
-use crate::domain::time::{between, words};
 use crate::domain::{json, text};
 use crate::incident::edits::Kept;
+use crate::incident::twins::before;
 use crate::incident::{Incident, Mark, clocks, handover, json as shape, report};
 use crate::runtime::post_mortem::{self, Known};
 use serde_json::{Value, json};
@@ -36,12 +36,11 @@ pub(super) fn tell_twins(known: &Known, incident: &Incident) {
 
 fn twins(known: &Known, incident: &Incident) -> Option<String> {
     let (first, later) = known.incidents.twins(incident)?;
-    let (this, that) = (later.short(), first.short());
-    let age = words(between(first.declared.at, later.declared.at));
+    let (this, that, by) = (later.short(), first.short(), &first.declared.by);
     let told = format!(
-        "{this} is perhaps the same as {that}, which {} declared {age} before: `resolve --as duplicate-of {that} --incident {this}` \
-         closes it, `note WHY --beside {that} --incident {this}` says that it is another one",
-        first.declared.by
+        "{this} is perhaps the same as {that}, which {by} declared {}: `quarterdeck incident resolve --as duplicate-of {that} --incident {this}` \
+         closes it; if they are two, `quarterdeck incident note WHY --beside {that} --incident {this}` says so",
+        before(first, later)
     );
     Some(text::clean(&told).into_owned())
 }

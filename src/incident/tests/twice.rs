@@ -27,7 +27,9 @@ fn of_two_that_say_the_same_the_first_counts_and_the_second_says_so() {
         let both = one(&records);
         // No clock begins anew, and nothing stands otherwise than before.
         assert_eq!(left(&both, 100), left(&alone, 100), "{kind:?}");
-        let stands = |of: &Incident| format!("{:?} {:?} {:?}", json::summary(of, &Rules::default(), at(100)), of.called, of.ended);
+        let stands = |of: &Incident| {
+            format!("{:?} {:?} {:?}", json::summary(of, &Rules::default(), at(100)), of.called, of.ended)
+        };
         assert_eq!(stands(&both), stands(&alone), "{kind:?}");
         assert_eq!(both.lines.len(), alone.lines.len() + 1, "it is told");
     }
@@ -165,7 +167,7 @@ fn an_incident_that_was_detected_before_it_was_declared_has_clocks_from_then() {
     let text = reported(&records, Style::default());
     for told in [
         "| Detected | 2026-11-29 02:40:00Z, by ada, 20 min before it was declared |",
-        "| Response | in 21 min, within 60 min |",
+        "| Response | in 21 min since it was detected, within 60 min |",
         "| 2026-11-29 02:40:00Z | detected, as ada said when it was declared | record 000001/2 |",
     ] {
         assert!(text.contains(told), "{told}: {text}");
@@ -197,7 +199,8 @@ fn an_incident_that_was_detected_before_it_was_declared_has_clocks_from_then() {
 fn an_alert_is_told_by_its_name_and_labels_and_a_call_by_who_was_reached() {
     let mut pen = Pen::new(1, "ada", "bastion");
     let mut record = declare(&mut pen);
-    let labels = json!({ "alertname": "ServiceDown", "severity": "critical", "instance": "game-1:8081", "job": "game" });
+    let labels =
+        json!({ "alertname": "ServiceDown", "severity": "critical", "instance": "game-1:8081", "job": "game" });
     record.entry.data["alert"]["labels"] = labels;
     let value = json::summary(&one(std::slice::from_ref(&record)), &Rules::default(), at(9));
     assert_eq!(value["detected"]["text"], "ServiceDown (instance game-1:8081, job game)");

@@ -156,7 +156,8 @@ fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
     // One that nobody has answered says it once.
     let stands = if word == "declared" { "declared".to_owned() } else { format!("{word}, declared") };
     let detected = incident.detected.as_ref().map(|detected| &detected.mark);
-    let detected = detected.map(|mark| format!(", detected {} by {}", time::moment(mark.at, cx.now.wall), text::clean(&mark.by)));
+    let detected =
+        detected.map(|mark| format!(", detected {} by {}", time::moment(mark.at, cx.now.wall), text::clean(&mark.by)));
     format!("{priority} {title}: {stands} {age} ago by {by}{}", detected.unwrap_or_default())
 }
 
