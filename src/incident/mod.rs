@@ -332,10 +332,7 @@ impl Incident {
                 }
             }
             RecordKind::IncidentResolve => self.turn(told("text"), Turn::Resolved(ClosedAs::read(data))),
-            RecordKind::IncidentReopen => {
-                self.turn(told("reason"), Turn::Reopened);
-                self.reported = None;
-            }
+            RecordKind::IncidentReopen => self.turn(told("reason"), Turn::Reopened),
             RecordKind::IncidentReport => self.report(record, told("file")),
             RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
             RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), data.clone())),

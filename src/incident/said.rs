@@ -152,6 +152,8 @@ impl Incident {
         let (ended, over) = said.ends();
         (self.ended, self.closed_as) = (ended, over.as_ref().and_then(|(_, closed_as)| *closed_as));
         self.resolved = over.map(|(resolved, _)| resolved);
+        // What was written before it was opened again does not tell of that.
+        self.reported = self.reported.take().filter(|_| self.resolved.is_some());
         let since = self.ended.last().map(|ended| ended.reopened.at);
         self.mitigated = said.mitigated(since, self.resolved.as_ref());
         self.acknowledged = said.counting(&said.acknowledged).find(|mark| self.over_at(mark.at).is_none()).cloned();

@@ -60,7 +60,7 @@ fn who_declares_what_somebody_else_declares_at_the_same_moment_is_told_and_close
     let screen = seen(&mut scene);
     for told in [
         "P1 Logins fail (beef00) is perhaps the same as P1 Slow (3a21ab), which ben",
-        ": declared, perhaps the same as 3a21ab, 1 more open (P1)  call L1 ",
+        "P1 Logins fail (beef00): declared, perhaps the same as 3a21ab, 1 more open (P1) ",
     ] {
         assert!(screen.contains(told), "{told}: {screen}");
     }

@@ -57,7 +57,7 @@ impl State {
         let (fires, few) = fires(incident);
         let twin = self.watch.incidents().twin_of(incident).map(Incident::short);
         let twins = twin.as_ref().map(|twin| format!(", perhaps the same as {twin}")).unwrap_or_default();
-        let twin = twin.map(|twin| format!(", {twin} too?")).unwrap_or_default();
+        let twin = twin.map(|twin| format!(", same as {twin}?")).unwrap_or_default();
         let (others, more) = self.others();
         let state = [
             format!("{stands}{fires}{twins}{others}"),

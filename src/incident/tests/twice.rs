@@ -211,6 +211,8 @@ fn an_alert_is_told_by_its_name_and_labels_and_a_call_by_who_was_reached() {
     assert!(told.contains("- called: L1, on call, Grace by phone, 2026-11-29 03:01:00Z, by ada"), "{told}");
     let next = |records: &[Record]| clocks::call_next(&one(records), &Rules::default(), at(100));
     assert_eq!(next(&called), "call next: L2 senior SRE (nobody is named in the config), in 28:20");
+    let late = clocks::call_next(&one(&called), &Rules::default(), at(2000));
+    assert_eq!(late, "call now: L2 senior SRE (nobody is named in the config), late 3:20");
     let mitigated = pen.write(70, Some(id()), RecordKind::IncidentMitigate, json!({ "text": "restarted" }));
     assert_eq!(next(&[&called[..], &[mitigated]].concat()), "nobody else is called: it is mitigated");
     let last = pen.write(70, Some(id()), RecordKind::IncidentEscalate, json!({ "level": 4, "role": "VP" }));
