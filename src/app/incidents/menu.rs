@@ -49,7 +49,8 @@ fn look(state: &mut State, why: &str) {
     let others = state.watch.others().is_some() || state.watch.unwritten().any(|other| other.id != incident.id);
     let mut lines = vec![hand_over()];
     lines.extend(others.then(|| line("g", "look at another", "that is open, or whose post-mortem is due", Step::Open)));
-    show(state, format!("{} ({why})", heading(incident)), lines);
+    let word = if state.writes.state() == Writes::ReadOnly { "READ-ONLY" } else { "MAY LOOK ONLY" };
+    show(state, format!("{} ({word})", heading(incident)), lines);
 }
 
 fn hand_over() -> MenuLine {
