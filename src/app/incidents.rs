@@ -2,10 +2,13 @@
 
 mod alerts;
 mod facts;
+mod header;
 mod menu;
+mod news;
 
 pub(super) use alerts::seen;
 pub use facts::Fact;
+pub use header::{IncidentClock, IncidentLine};
 pub(super) use menu::open;
 
 use self::menu::selected_alert;
@@ -16,7 +19,7 @@ use crate::domain::slo::Slo;
 use crate::domain::time::between;
 use crate::domain::{Alert, Change, IncidentId, Severity, SourceId, Subject, ThingId, reason, text};
 use crate::effect::{Effect, Effects};
-use crate::incident::{Incident, clocks, handover, line};
+use crate::incident::{Incident, handover, line};
 use crate::panes::overview;
 use crate::widgets::field::Field;
 use serde_json::{Value, json};
@@ -85,10 +88,12 @@ pub(super) fn known(state: &mut State, records: &[Record], effects: &mut Effects
 
 /// A record of one, from here or elsewhere.
 pub(super) fn apply(state: &mut State, record: &Record, effects: &mut Effects) {
+    let before = news::before(state, record);
     state.watch.apply(record);
     if record.incident.is_none() {
         return;
     }
+    news::tell(state, record, &before);
     state.dirty = true;
     if record.entry.kind == RecordKind::IncidentRun {
         effects.push(Effect::RecallIncidents);
@@ -171,7 +176,13 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
             say(state, id, *kind, data.clone(), effects);
             state.toasts.say(state.now, told(*kind, data));
         }
-        Step::Anyway(ask, title) => record(state, ask, title, effects),
+        Step::Anyway(ask, title) => {
+            let mut ask = ask.clone();
+            if let Some(same) = facts::same_as(state, &ask, title).map(|same| same.id) {
+                ask.data[line::APART] = json!(same);
+            }
+            record(state, &ask, title, effects);
+        }
         Step::NotOne => menu::not_one(state),
         Step::Declare => menu::declare(state),
         Step::Open => menu::all_open(state),
@@ -197,7 +208,7 @@ fn is_suggested(ask: &Ask) -> bool {
 
 /// What stands in the field already.
 fn given(state: &State, ask: &Ask) -> String {
-    let incident = state.watch.open();
+    let incident = state.watch.incidents().get(ask.incident);
     if let Some(ClosedAs::DuplicateOf(id)) = ClosedAs::read(&ask.data) {
         return state
             .watch
@@ -231,14 +242,15 @@ fn kept_or(kept: &str, other: impl FnOnce() -> String) -> String {
     if kept.is_empty() { other() } else { kept.to_owned() }
 }
 
+/// Of one that is over nobody records what fires.
 fn firing(incident: &Incident) -> String {
     let names: Vec<&str> = incident.firing().collect();
-    if names.is_empty() { String::new() } else { format!("fires: {}", names.join(", ")) }
+    if names.is_empty() || !incident.is_open() { String::new() } else { format!("fires: {}", names.join(", ")) }
 }
 
 /// The last of what changed before it began, oldest first: what was done since is no cause of it.
 fn changed(state: &State, incident: &Incident) -> String {
-    let began = incident.by_the_clock(incident.detected.as_ref().unwrap_or(&incident.declared).at);
+    let began = incident.by_the_clock(incident.first_sign().at);
     let back = BEFORE + between(began, state.seen().wall);
     let before = state.store.changes(state.seen(), back).into_iter();
     let before = before.filter(|change| change.at <= began && !asks_for_nothing(state, change));
@@ -353,6 +365,7 @@ fn told(kind: RecordKind, data: &Value) -> String {
         RecordKind::IncidentRole if word("name").is_empty() => format!("nobody is {} any more: recorded", word("duty")),
         RecordKind::IncidentRole => format!("{} is {}: recorded", word("name"), word("duty")),
         RecordKind::IncidentNote if data["action"] == true => "an action item: recorded".to_owned(),
+        RecordKind::IncidentNote if data[line::APART].is_string() => "they are two: recorded".to_owned(),
         RecordKind::IncidentNote => "the note is recorded".to_owned(),
         RecordKind::IncidentSeverity => format!("{} now: recorded", word("priority")),
         RecordKind::IncidentAssess => "the assessment is recorded".to_owned(),
@@ -378,58 +391,4 @@ fn hand_over(state: &mut State, effects: &mut Effects) {
 fn save_report(state: &State, effects: &mut Effects) {
     let Some(incident) = state.watch.shown() else { return };
     effects.push(Effect::PostMortem(incident.id));
-}
-
-/// What stands under the header while one is open, or its post-mortem is due: what it is, and its clocks, the next one first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IncidentLine {
-    /// `P1 Players can't log in (3a21ab)`: what gives way first where room is short.
-    pub title: String,
-    /// `: acknowledged, 3 alerts fire, 1 more is open (P2)`.
-    pub state: String,
-    /// The next one first.
-    pub clocks: Vec<IncidentClock>,
-}
-
-/// A clock in that line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncidentClock {
-    /// It is late.
-    pub late: bool,
-    /// `call L2 senior SRE, Grace 12:04`.
-    pub text: String,
-    /// The same without whom: `call L2 12:04`.
-    pub short: String,
-}
-
-impl State {
-    /// The line, if an incident is open.
-    pub(super) fn incident_line(&self) -> Option<IncidentLine> {
-        let incident = self.watch.told()?;
-        let now = self.watch.at(incident, self.now);
-        let clock = |clock: clocks::Clock| {
-            let whom = clock.whom().map(|whom| format!(" {whom}")).unwrap_or_default();
-            let (late, word, figure) = (clock.is_late(), clock.word(), clock.figure());
-            IncidentClock { late, text: format!("{word}{whom} {figure}"), short: format!("{word} {figure}") }
-        };
-        let clocks = clocks::running(incident, &self.watch.rules, now).into_iter().map(clock).collect();
-        let fires = match incident.firing().count() {
-            0 => String::new(),
-            1 => ", 1 alert fires".to_owned(),
-            many => format!(", {many} alerts fire"),
-        };
-        let late = |other: &Incident| {
-            let now = self.watch.at(other, self.now);
-            clocks::running(other, &self.watch.rules, now)
-                .first()
-                .filter(|clock| clock.is_late())
-                .map(|clock| format!(", {}", clock.word()))
-        };
-        let worst = self.watch.beside().min_by_key(|other| other.priority).and_then(late).unwrap_or_default();
-        let others = self.watch.others().map(|(count, of)| {
-            format!(", {count} more open ({}{worst}{})", of.word(), if worst.is_empty() { "" } else { " late" })
-        });
-        let (title, others) = (menu::title(incident), others.unwrap_or_default());
-        Some(IncidentLine { title, state: format!(": {}{fires}{others}", incident.standing()), clocks })
-    }
 }

@@ -1,22 +1,25 @@
 //! `quarterdeck incident`: the record of an incident without the screen.
 
+mod say;
 mod tell;
 
-use self::tell::{hand_over, line, list, show};
-use super::runbook::{Desk, at_desk, run_called};
+use self::say::{call, close, declare, include, note, take_back};
+use self::tell::{hand_over, line, list, show, tell_twins};
+use super::runbook::{Desk, at_desk};
 use super::{Global, PRINTS};
-use crate::domain::incident::{ClosedAs, Duty, Priority};
+use crate::clock;
+use crate::domain::incident::{Duty, Priority};
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{IncidentId, reason, text};
+use crate::domain::{IncidentId, reason, text, time};
 use crate::incident::line::CALLED;
 use crate::incident::{self, Incident};
 use crate::runtime::post_mortem::Known;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use uuid::Uuid;
 
 /// Bytes that are read of a note at most.
 const NOTE: u64 = 8192;
@@ -37,6 +40,9 @@ pub enum Command {
         /// Also when one that is open is called the same
         #[arg(long)]
         another: bool,
+        /// When it was detected, if that was earlier: its clocks run from then. HH:MM[:SS] in UTC, or 2026-11-29T23:50:00Z
+        #[arg(long, value_name = "TIME", value_parser = detected)]
+        detected: Option<Timestamp>,
     },
     /// Say that you are on it
     #[command(visible_alias = "ack", after_help = RECORDS)]
@@ -55,11 +61,14 @@ pub enum Command {
     /// Write down what was seen or said
     #[command(after_help = RECORDS)]
     Note {
-        /// In your words; - reads them from the standard input
+        /// In your words; - reads them from the standard input, as many lines as there are
         text: String,
         /// It is something to be done afterwards
         #[arg(long)]
         action: bool,
+        /// Why it is not the same as this one, which is told as perhaps the same
+        #[arg(long, value_name = "ID", conflicts_with = "action")]
+        beside: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -117,6 +126,9 @@ pub enum Command {
         /// L1, L2, …
         #[arg(value_parser = level)]
         level: Option<usize>,
+        /// Who was reached, and how; else whom the config names
+        #[arg(long, value_name = "NAME")]
+        reached: Option<String>,
         #[command(flatten)]
         which: Which,
     },
@@ -223,6 +235,10 @@ pub struct Report {
     which: Which,
 }
 
+fn detected(typed: &str) -> Result<Timestamp, String> {
+    time::past(typed, clock::now().wall)
+}
+
 fn priority(word: &str) -> Result<Priority, String> {
     let why = || "P0 (complete outage), P1, P2 or P3 (it can wait)".to_owned();
     Priority::parse(word).ok_or_else(why)
@@ -248,14 +264,17 @@ impl Command {
         let reads = matches!(self, Self::List { .. } | Self::Show { .. } | Self::Handover { .. });
         let prints = matches!(&self, Self::Report(report) if report.output.is_none());
         if global.read_only && !reads && !prints {
-            return at_desk(global, false, async |_| Err((1, "--read-only: nothing is recorded".to_owned())));
+            let reads = "`list`, `show`, `handover` and `report` without --output only read";
+            return at_desk(global, false, async |_| Err((1, format!("--read-only: nothing is recorded; {reads}"))));
         }
         at_desk(global, !reads && !prints, async |desk| self.carry_out(desk).await.map_err(|why| (1, why)))
     }
 
     async fn carry_out(self, desk: &Desk) -> Result<(), String> {
         match self {
-            Self::Declare { title, priority, another } => declare(desk, &title, priority, another).await,
+            Self::Declare { title, priority, another, detected } => {
+                declare(desk, &title, priority, (another, detected)).await
+            }
             Self::List { json } => {
                 list(&all_known(desk).await?, json);
                 Ok(())
@@ -263,12 +282,13 @@ impl Command {
             Self::Show { json, which } => show(&all_known(desk).await?, &which, json),
             Self::Handover { json, which } => hand_over(&all_known(desk).await?, &which, json),
             Self::Report(report) => report.write(desk).await,
-            Self::Call { level, which } => call(desk, level, which).await,
+            Self::Call { level, reached, which } => call(desk, level, reached, which).await,
             Self::Include { run, which } => include(desk, &run, which).await,
             Self::Resolve { text, closed_as: Some(how), which } => close(desk, text, &how, which).await,
             Self::TakeBack { record, reason, which } => take_back(desk, &record, &reason, which).await,
-            Self::Note { text, action, which } if text == "-" => {
-                Self::Note { text: given()?, action, which }.said().tell(desk).await
+            Self::Note { text, action, beside, which } => {
+                let text = if text == "-" { given()? } else { text };
+                note(desk, text, action, beside, which).await
             }
             other => other.said().tell(desk).await,
         }
@@ -281,9 +301,6 @@ impl Command {
             Self::Acknowledge(which) => said(which, RecordKind::IncidentAcknowledge, json!({})),
             Self::Role { duty, name, which } => {
                 said(which, RecordKind::IncidentRole, json!({ "duty": duty, "name": name.unwrap_or_default() }))
-            }
-            Self::Note { text, action, which } => {
-                said(which, RecordKind::IncidentNote, json!({ "text": text, "action": action }))
             }
             Self::Severity { priority, reason, which } => {
                 said(which, RecordKind::IncidentSeverity, json!({ "priority": priority, "reason": reason }))
@@ -323,6 +340,7 @@ impl Said {
         let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
+        tell_twins(&after, incident);
         if self.kind == RecordKind::IncidentResolve {
             for run in incident.open_runs(&after.runs) {
                 eprintln!("quarterdeck: still open: {}", text::clean(&run));
@@ -405,109 +423,17 @@ async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value
     desk.exec.journal.append_to(incident, entry).await.map(drop).map_err(|error| error.to_string())
 }
 
-/// What the standard input has, as one line.
+/// What the standard input has, in its lines.
 fn given() -> Result<String, String> {
     let mut text = String::new();
     let read = std::io::stdin().take(NOTE).read_to_string(&mut text);
     read.map_err(|error| format!("the standard input can't be read: {error}"))?;
-    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-async fn include(desk: &Desk, run: &str, which: Which) -> Result<(), String> {
-    let known = all_known(desk).await?;
-    let incident = known.incidents.find(which.id.as_deref())?;
-    let run = run_called(desk, run).await?;
-    let records = desk.exec.journal.of_run(run).await.map_err(|error| error.to_string())?;
-    let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart);
-    let start = start.ok_or_else(|| format!("of run {} no beginning is recorded", run.short()))?;
-    let belongs = known.incidents.of_run(run).map(Incident::short).or_else(|| start.incident.clone());
-    if let Some(other) = belongs {
-        return Err(format!("run {} belongs to incident {other} already", run.short()));
-    }
-    let data = incident::line::of_run(run, start);
-    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentRun, data }.tell(desk).await
-}
-
-async fn take_back(desk: &Desk, wanted: &str, reason: &str, which: Which) -> Result<(), String> {
-    let known = all_known(desk).await?;
-    let incident = known.incidents.find(which.id.as_deref())?;
-    let number = wanted.trim().trim_start_matches("record").trim();
-    let mut found = incident.lines.iter().filter(|line| line.link.ends_with(&format!("record {number}")));
-    let line = found.next().ok_or_else(|| format!("{} has no record {number}", incident.short()))?;
-    let data = incident::line::taken_back(line, reason)?;
-    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentTakeBack, data }.tell(desk).await
-}
-
-/// As what it is closed that is none of its own, and how that is known, when the words behind `--as` say it.
-fn closed_as<'a>(how: &'a [String], known: &Known, this: &Incident) -> Result<(ClosedAs, Option<&'a str>), String> {
-    let wanted = how.get(1).map(String::as_str);
-    match (how.first().map(String::as_str), wanted) {
-        (Some("false-alarm"), text) => Ok((ClosedAs::FalseAlarm, text)),
-        (Some("duplicate-of"), Some(wanted)) => {
-            let same = known.incidents.find(Some(wanted))?;
-            if same.id == this.id {
-                return Err(format!("{} is no duplicate of itself: name the other one", this.short()));
-            }
-            Ok((ClosedAs::DuplicateOf(same.id), None))
-        }
-        (Some("duplicate-of"), None) => {
-            Err("--as duplicate-of needs the id of the other one, as `list` shows it".to_owned())
-        }
-        (other, _) => Err(format!("--as {}: write false-alarm, or duplicate-of ID", other.unwrap_or_default())),
-    }
-}
-
-/// Closes it as none of its own; the one that it is the same as says so, too.
-async fn close(desk: &Desk, text: Option<String>, how: &[String], which: Which) -> Result<(), String> {
-    let known = all_known(desk).await?;
-    let this = known.incidents.find(which.id.as_deref())?;
-    let (closed, behind) = closed_as(how, &known, this)?;
-    let same = closed.of().and_then(|id| known.incidents.get(id));
-    let told = || same.map(|same| format!("the same as {} {} ({})", same.priority.word(), same.title, same.short()));
-    let text = text.or_else(|| behind.map(str::to_owned)).or_else(told);
-    let text = text.ok_or("say how that is known: `resolve TEXT --as false-alarm`")?;
-    let mut data = json!({ "text": text });
-    closed.write(&mut data);
-    let said = Said { which: Some(this.id.to_string()), kind: RecordKind::IncidentResolve, data };
-    said.tell(desk).await?;
-    match same {
-        Some(same) => append(desk, same.id, RecordKind::IncidentNote, incident::line::same(this, &text)).await,
-        None => Ok(()),
-    }
-}
-
-async fn declare(desk: &Desk, title: &str, priority: Priority, another: bool) -> Result<(), String> {
-    let title = incident::line::as_title(title)?;
-    let before = all_known(desk).await?;
-    if let Some(same) = before.incidents.same(title, None).filter(|_| !another) {
-        let (line, name) = (line(same, &before.rules), same.short());
-        return Err(format!(
-            "one is open that is called the same: {line}\n`--incident {name}` means that one; --another declares one more"
-        ));
-    }
-    let id = IncidentId(Uuid::now_v7());
-    let data = with(before.rules.declaration(priority), "title", json!(title));
-    append(desk, id, RecordKind::IncidentDeclare, data).await?;
-    let known = all_known(desk).await?;
-    let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
-    println!("{}", line(incident, &known.rules));
-    Ok(())
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    Ok(lines.join("\n").trim_matches('\n').to_owned())
 }
 
 /// `L2`, or 2.
 fn level(text: &str) -> Result<usize, String> {
     let number = text.strip_prefix(['L', 'l']).unwrap_or(text);
     number.parse().map_err(|_| "write a level as in L2".to_owned())
-}
-
-async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
-    let known = all_known(desk).await?;
-    let incident = known.incidents.find(which.id.as_deref())?;
-    let number = level.unwrap_or(incident.reached() + 1);
-    let of = known.rules.escalation.len();
-    let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
-    let level =
-        level.ok_or_else(|| format!("there is no level {number}: the config names {of} in [[incident.escalation]]"))?;
-    let data = json!({ "level": number, "role": level.role, "contact": level.contact });
-    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentEscalate, data }.tell(desk).await
 }

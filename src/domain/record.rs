@@ -102,8 +102,9 @@ pub enum RecordKind {
     #[serde(rename = "run.finish")]
     RunFinish,
     /// An incident begins (`data.title`, `data.priority`; `data.agreed`: by when what is due, by the names of `[incident]`; `data.speed`: of a rehearsal that
-    /// goes faster than the clock; `data.alert`: the one it was declared from, with `name`, `fingerprint`, `since`). Its id stands in the
-    /// record's `incident`, as in all that belongs to it.
+    /// goes faster than the clock; `data.alert`: the one it was declared from, with `name`, `fingerprint`, `since`; `data.detected`: when it was detected, as
+    /// who declared it says; `data.beside`: the id of one that is open and that it is not the same as). Its id stands in the record's `incident`, as in all that
+    /// belongs to it.
     #[serde(rename = "incident.declare")]
     IncidentDeclare,
     /// Somebody is on it.
@@ -112,7 +113,8 @@ pub enum RecordKind {
     /// Who does what (`data.duty`, `data.name`; empty: nobody any more).
     #[serde(rename = "incident.role")]
     IncidentRole,
-    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards; `data.called`: the title from then on).
+    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards; `data.called`: the title from then on;
+    /// `data.beside`: the id of one that it is not the same as).
     #[serde(rename = "incident.note")]
     IncidentNote,
     /// It is worse or better than was thought (`data.priority`, `data.before`, `data.reason`).

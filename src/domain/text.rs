@@ -127,6 +127,12 @@ pub fn clean_lines(text: &str) -> String {
     out
 }
 
+/// Several lines as one of harmless text, with ` / ` between them: where there is room for a row.
+pub fn one_row(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(clean).collect::<Vec<_>>().join(" / ")
+}
+
 /// Appends a text so that Markdown shows it as it stands.
 pub fn push_markdown(out: &mut String, given: &str) {
     for char in clean(given).chars() {
@@ -277,6 +283,12 @@ mod tests {
         assert_eq!(ends("a\nb\nc", 1, "it"), ["a", "b", "c"]);
         assert_eq!(ends("a\nb\nc\nd", 1, "the page has them"), ["a", "… 2 lines left out; the page has them …", "d"]);
         assert_eq!(ends("", 1, "it"), [""; 0]);
+    }
+
+    #[test]
+    fn lines_stand_in_a_row_with_a_mark_between_them() {
+        assert_eq!(one_row("the disk\n\n  is full\x1b[31m\n"), "the disk / is full␛[31m");
+        assert_eq!((one_row(""), one_row("one")), (String::new(), "one".to_owned()));
     }
 
     #[test]

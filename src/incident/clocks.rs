@@ -115,6 +115,29 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
     due(call, incident.worse_since(), level.after)
 }
 
+/// Whom to call next, once somebody was: `call next: L3 engineering manager, Ada, in 29:00`; or why nobody is.
+pub fn call_next(incident: &Incident, rules: &Rules, now: Timestamp) -> String {
+    let next = running(incident, rules, now).into_iter().find(|clock| matches!(clock.due, Due::Call { .. }));
+    if let Some((clock, Due::Call { level, contact, .. })) = next.as_ref().map(|clock| (clock, &clock.due)) {
+        let nobody = if contact.is_empty() { " (nobody is named in the config)" } else { "" };
+        let whom = format!("L{level} {}{nobody}", clock.whom().unwrap_or_default());
+        let figure = clock.figure();
+        return if clock.is_late() {
+            format!("call now: {whom}, {figure}")
+        } else {
+            format!("call next: {whom}, in {figure}")
+        };
+    }
+    let left = rules.escalation.len().saturating_sub(incident.reached());
+    match (&incident.mitigated, incident.priority) {
+        (_, _) if left == 0 => {
+            format!("nobody is left to call: L{} is the last of the config", rules.escalation.len())
+        }
+        (Some(_), _) => "nobody else is called: it is mitigated".to_owned(),
+        (None, priority) => format!("nobody has to be called next: it is {}", priority.word()),
+    }
+}
+
 fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> {
     incident.owes_report().then(|| due(Due::Report, resolved.at, incident.agreed(rules).report))?
 }

@@ -1,9 +1,9 @@
 //! What the next shift must know of an incident, in as much as fits on a screen.
 
 use super::report::{NOTHING, sentence, time};
-use super::{Incident, clocks};
+use super::{Detected, Incident, clocks};
 use crate::domain::incident::Rules;
-use crate::domain::text::{clean, counted};
+use crate::domain::text::{clean, counted, one_row};
 use crate::domain::time::{between, moment, words};
 use crate::runbook::Runs;
 use jiff::Timestamp;
@@ -28,6 +28,9 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, now: Timestamp) ->
         words(between(incident.declared.at, now)),
         clean(&incident.declared.by)
     );
+    if let Some(Detected { mark, .. }) = &incident.detected {
+        let _ = writeln!(out, "- detected: {}, by {}", time(mark.at), clean(&mark.by));
+    }
     who(&mut out, incident, rules);
     state(&mut out, incident);
     for clock in clocks::running(incident, rules, now) {
@@ -101,7 +104,7 @@ fn state(out: &mut String, incident: &Incident) {
         let _ = writeln!(out, "- fires now: {}", firing.join(", "));
     }
     if let Some(told) = incident.updates.last() {
-        let _ = writeln!(out, "- others were last told {}: {}", time(told.at), clean(&told.text));
+        let _ = writeln!(out, "- others were last told {}: {}", time(told.at), one_row(&told.text));
     }
 }
 
@@ -117,6 +120,6 @@ fn open_ends(out: &mut String, incident: &Incident, runs: &Runs) {
         }
     }
     for action in &incident.actions {
-        let _ = writeln!(out, "- to do afterwards: {}", clean(&action.text));
+        let _ = writeln!(out, "- to do afterwards: {}", one_row(&action.text));
     }
 }

@@ -5,6 +5,7 @@ use super::line::Line;
 use super::{Ended, Incident, Mark};
 use crate::domain::incident::{ClosedAs, Rules};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// One incident without its timeline. `now` is by the incident's own time.
@@ -19,13 +20,14 @@ pub fn summary(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
         "priority": incident.priority,
         "state": incident.word(),
         "environment": incident.env,
-        "detected": incident.detected.as_ref().map(mark),
+        "detected": incident.detected.as_ref().map(|detected| with(mark(&detected.mark), "fingerprint", &detected.alert)),
         "declared": mark(&incident.declared),
         "acknowledged": incident.acknowledged.as_ref().map(mark),
         "first_change": incident.first_change.as_ref().map(mark),
         "mitigated": incident.mitigated.as_ref().map(mark),
         "resolved": incident.resolved.as_ref().map(mark),
         "closed_as": incident.closed_as.map(ClosedAs::word),
+        "perhaps_duplicate_of": incident.twin,
         "duplicate_of": incident.closed_as.and_then(ClosedAs::of),
         "duties": duties,
         "assessment": { "impact": assessment.impact, "scope": assessment.scope, "changed": assessment.changed },
@@ -53,8 +55,8 @@ fn mark(mark: &Mark) -> Value {
     json!({ "at": mark.at, "by": mark.by, "text": mark.text, "link": mark.link })
 }
 
-fn with(mut value: Value, key: &str, word: &str) -> Value {
-    value[key] = word.into();
+fn with(mut value: Value, key: &str, more: impl Serialize) -> Value {
+    value[key] = json!(more);
     value
 }
 
@@ -83,7 +85,7 @@ fn line(line: &Line) -> Value {
         "at": line.at,
         "by": line.by,
         "kind": line.kind.word(),
-        "what": line.what,
+        "what": line.in_full(),
         "severity": line.severity,
         "off_path": line.off_path,
         "taken_back": line.taken_back,

@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
+mod runs;
+
+pub(super) use self::runs::why;
+use self::runs::{around, of_a_run};
 use super::said::can_be_taken_back;
+use super::twice::Echo;
 use super::{Incident, Mark};
 
 /// What a line is about.
@@ -60,8 +65,12 @@ pub struct Line {
     pub by: String,
     /// What it is about.
     pub kind: Kind,
-    /// What happened, harmless.
+    /// What happened, harmless, in one row, with what is known of it since: that it was taken back, that somebody had said it before.
     pub what: String,
+    /// Its own words, in as many lines as somebody wrote.
+    own: String,
+    /// What was so when it was said.
+    echo: Option<String>,
     /// How bad it is.
     pub severity: Severity,
     /// It goes off the path that was written down: a step passed over, the glass broken, something that nobody knows, a check that only warned.
@@ -176,6 +185,16 @@ pub fn same(this: &Incident, why: &str) -> Value {
     json!({ "text": text, "same": this.id })
 }
 
+/// Where a declaration or a note says of which incident that one is not the same, though it may look so.
+pub const APART: &str = "beside";
+
+/// The note that an incident is not the same as another one.
+pub fn apart(from: &Incident, why: Option<&str>) -> Value {
+    let other = format!("{} {} ({})", from.priority.word(), from.title, from.short());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    json!({ "text": format!("it is not the same as {other}{why}"), APART: from.id })
+}
+
 /// Where a note says what the incident is called from then on. It is a note so that an earlier version, which knows nothing of that, tells it too.
 pub const CALLED: &str = "called";
 
@@ -244,18 +263,27 @@ impl Said {
     fn off_path(self) -> Self {
         Self { off_path: true, ..self }
     }
+
+    /// Nobody wrote it in lines.
+    fn in_a_row(self) -> Self {
+        Self { what: text::clean(&self.what).into_owned(), ..self }
+    }
 }
 
 impl Line {
     /// `None`: it tells nothing that somebody who reads the story wants to know.
     pub fn of(record: &Record, at: Timestamp, titles: &Titles) -> Option<Self> {
-        let said = own(record).or_else(|| of_a_run(record, titles)).or_else(|| around(record, titles))?;
+        let said =
+            own(record).or_else(|| of_a_run(record, titles).or_else(|| around(record, titles)).map(Said::in_a_row))?;
         let happened = matches!(said.kind, Kind::Alert | Kind::Figures);
+        let own = text::clean_lines(said.what.trim());
         Some(Self {
             at,
             by: if happened { String::new() } else { text::clean(&record.actor.name).into_owned() },
             kind: said.kind,
-            what: text::clean(said.what.trim()).into_owned(),
+            what: text::one_row(&own),
+            own,
+            echo: None,
             severity: said.severity,
             off_path: said.off_path,
             ended_well: record.entry.kind == RecordKind::RunFinish && record.entry.data["outcome"] == "ok",
@@ -275,8 +303,27 @@ impl Line {
     pub(super) fn take_back_if(&mut self, record: Uuid) {
         if self.record == record && self.can_be_taken_back && !self.taken_back {
             self.taken_back = true;
-            self.what.push_str(" (taken back)");
+            self.retell();
         }
+    }
+
+    /// Takes in what was so when it was said.
+    pub(super) fn hear(&mut self, echo: Option<&Echo>) {
+        let echo = echo.map(|echo| text::clean(echo.text()).into_owned());
+        if echo != self.echo {
+            self.echo = echo;
+            self.retell();
+        }
+    }
+
+    fn retell(&mut self) {
+        self.what = text::one_row(&self.in_full());
+    }
+
+    /// What happened, in as many lines as somebody wrote.
+    pub fn in_full(&self) -> String {
+        let echo = self.echo.as_ref().map(|echo| format!(" ({echo})")).unwrap_or_default();
+        format!("{}{echo}{}", self.own, if self.taken_back { " (taken back)" } else { "" })
     }
 }
 
@@ -305,9 +352,8 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::IncidentAssess => Said::new(Kind::Note, assessment(data)),
         RecordKind::IncidentUpdate => Said::new(Kind::Update, told("others were told", "text")),
         RecordKind::IncidentEscalate => {
-            let whom = [said("role"), said("contact")].into_iter().filter(|text| !text.is_empty());
             let level = data["level"].as_u64().unwrap_or(0);
-            Said::new(Kind::Incident, format!("called L{level}: {}", whom.collect::<Vec<_>>().join(", ")))
+            Said::new(Kind::Incident, format!("called L{level}: {}", whom(data)))
         }
         RecordKind::IncidentMitigate => Said::new(Kind::Incident, told("mitigated", "text")).at(Severity::Ok),
         RecordKind::IncidentResolve => {
@@ -332,6 +378,12 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::MetricMark => Said::new(Kind::Figures, figures(data)),
         _ => return None,
     })
+}
+
+/// Who was called, as what, and how: `senior SRE, Grace by phone`.
+pub(super) fn whom(data: &Value) -> String {
+    let told = [of(data, "role"), of(data, "contact")].into_iter().filter(|text| !text.is_empty());
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A draft is no post-mortem.
@@ -370,6 +422,15 @@ fn alert(data: &Value) -> String {
     format!("{}{}", of(data, "name"), place.unwrap_or_default())
 }
 
+/// `ServiceDown (instance game-1:8081, job game)`: with all that its source says of it. Its name and how bad it is stand elsewhere.
+pub(super) fn alert_in_full(data: &Value) -> String {
+    let labels = data["labels"].as_object().into_iter().flatten();
+    let told = labels.filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"));
+    let told: Vec<String> = told.filter_map(|(label, value)| Some(format!("{label} {}", value.as_str()?))).collect();
+    let name = of(data, "name");
+    if told.is_empty() { name } else { format!("{name} ({})", told.join(", ")) }
+}
+
 fn severity(data: &Value) -> Severity {
     serde_json::from_value(data["severity"].clone()).unwrap_or(Severity::Unknown)
 }
@@ -383,105 +444,4 @@ fn figures(data: &Value) -> String {
     let why = of(data, "why");
     let before = if why.is_empty() { String::new() } else { format!("at \"{why}\": ") };
     format!("{before}{}", told.collect::<Vec<_>>().join(", "))
-}
-
-/// What a run did.
-fn of_a_run(record: &Record, titles: &Titles) -> Option<Said> {
-    let (entry, data) = (&record.entry, &record.entry.data);
-    entry.run?;
-    let (run, step) = (titles.run(record), titles.step(record));
-    Some(match entry.kind {
-        RecordKind::RunStart => {
-            let answer = of(data, "answer");
-            Said::new(Kind::Run, format!("began {run}, answered {answer:?}"))
-        }
-        RecordKind::RunResume => {
-            let said = Said::new(Kind::Run, format!("took up {run} again: {} {}", of(data, "way"), of(data, "reason")));
-            if data["way"] == "abandon" { said.off_path() } else { said }
-        }
-        RecordKind::RunFinish => ended(data, &run),
-        RecordKind::BreakGlass => {
-            let what = format!("GLASS BROKEN, one person for two, in {run}: {}", of(data, "reason"));
-            Said::new(Kind::Run, what).at(Severity::Critical).off_path()
-        }
-        RecordKind::Detached => {
-            let what = format!("nobody is at {run} any more ({}): it begins nothing new", of(data, "signal"));
-            Said::new(Kind::Run, what).off_path()
-        }
-        RecordKind::StepExit | RecordKind::StepReconcile => return exit(record, &step),
-        RecordKind::StepTick => Said::new(Kind::Step, format!("{step}: {}", of(data, "output"))),
-        RecordKind::RunBatch => Said::new(Kind::Step, format!("{run}: {}", of(data, "detail"))),
-        _ => return None,
-    })
-}
-
-fn ended(data: &Value, run: &str) -> Said {
-    let (outcome, reason) = (of(data, "outcome"), of(data, "reason"));
-    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    let said = Said::new(Kind::Run, format!("{run} ended {outcome}{why}"));
-    match outcome.as_str() {
-        "ok" | "undone" => said.at(Severity::Ok),
-        "unknown" => said.at(Severity::Unknown).off_path(),
-        "failed" => said.at(Severity::Critical),
-        _ => said,
-    }
-}
-
-/// What came of a change; of what only looks, only what went wrong.
-fn exit(record: &Record, step: &str) -> Option<Said> {
-    let (data, undo) = (&record.entry.data, record.entry.role.as_deref() == Some("undo"));
-    let (state, detail) = (of(data, "state"), of(data, "detail"));
-    let back = if undo { "taking back " } else { "" };
-    let why = why(&state, &detail);
-    let found = if record.entry.kind == RecordKind::StepReconcile { "found out of " } else { "" };
-    let said =
-        Said::new(if changes(record) { Kind::Change } else { Kind::Step }, format!("{found}{back}{step}: {why}"));
-    Some(match state.as_str() {
-        "skipped" => said.off_path(),
-        "unknown" => said.at(Severity::Unknown).off_path(),
-        "failed" | "timed_out" | "undo_failed" => said.at(Severity::Critical),
-        // It is sent, and what came of it follows.
-        "running" => return None,
-        // Its checks let it go on, and somebody should know.
-        "ok" if !data["warnings"].is_null() && !changes(record) => said.at(Severity::Warning).off_path(),
-        "ok" if !data["warnings"].is_null() => said.at(Severity::Ok).off_path(),
-        "ok" | "undone" if changes(record) => said.at(Severity::Ok),
-        _ if changes(record) => said,
-        _ => return None,
-    })
-}
-
-/// `failed: it does not answer`; a detail that begins with the state's own word says it once.
-pub(super) fn why(state: &str, detail: &str) -> String {
-    let word = state.replace('_', " ");
-    match detail.strip_prefix(&word) {
-        _ if detail.is_empty() => word,
-        Some(rest) if !rest.starts_with(char::is_alphanumeric) => detail.to_owned(),
-        _ => format!("{word}: {detail}"),
-    }
-}
-
-/// What happened around it.
-fn around(record: &Record, titles: &Titles) -> Option<Said> {
-    let data = &record.entry.data;
-    let said = |key: &str| of(data, key);
-    Some(match record.entry.kind {
-        RecordKind::JournalAway => {
-            Said::new(Kind::Around, format!("the team's journal is away: {}", said("why"))).at(Severity::Warning)
-        }
-        RecordKind::JournalMerge => Said::new(Kind::Around, "the team's journal has what was recorded meanwhile"),
-        RecordKind::WritesLock => Said::new(Kind::Around, format!("writes are {}", said("state"))),
-        RecordKind::PolicyChange => Said::new(Kind::Around, "the policy was changed").off_path(),
-        RecordKind::ApprovalAsked => {
-            Said::new(Kind::Around, format!("asks for a second person's approval of {}", said("runbook")))
-        }
-        RecordKind::ApprovalGiven => Said::new(Kind::Around, format!("approves it: {}", said("reason"))),
-        RecordKind::ApprovalRefused => Said::new(Kind::Around, format!("refuses it: {}", said("reason"))),
-        RecordKind::LockWanted => Said::new(Kind::Around, format!("asks for a lock: {}", said("reason"))),
-        RecordKind::LockPassed => {
-            let run = titles.run(record);
-            Said::new(Kind::Around, format!("a lock of {run} passes on: {}", said("how")))
-        }
-        _ => return None,
-    })
 }

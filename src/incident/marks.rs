@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::corrected::Scale;
 use super::line;
 
 /// Something that happened once: when, by whom, and where that is recorded.
@@ -21,6 +22,41 @@ pub struct Mark {
     pub link: String,
     /// The record's id.
     pub record: Uuid,
+}
+
+impl Mark {
+    /// What is before what: by time, and of the same moment by the record.
+    pub(super) fn order(&self) -> (Timestamp, Uuid) {
+        (self.at, self.record)
+    }
+}
+
+/// When it began to be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// When; by an alert, by its name, which is written out in the text with its labels; else by who declared it.
+    pub mark: Mark,
+    /// The alert's fingerprint; `None`: somebody said when.
+    pub alert: Option<String>,
+}
+
+impl Detected {
+    /// By the incident's own time. What somebody said can't lie behind the declaration, though a clock that was off may say so.
+    pub(super) fn scaled(mut self, scale: Scale, declared: Timestamp) -> Self {
+        self.mark.at = scale.of_the_clock(self.mark.at);
+        if self.alert.is_none() {
+            self.mark.at = self.mark.at.min(declared);
+        }
+        self
+    }
+
+    /// `ServiceDown began`, `detected, as ada said when it was declared`.
+    pub fn told(&self) -> String {
+        match self.alert {
+            Some(_) => format!("{} began", self.mark.by),
+            None => format!("detected, as {} said when it was declared", self.mark.by),
+        }
+    }
 }
 
 /// It had ended, and was opened again.
@@ -72,12 +108,16 @@ pub(super) fn mark(record: &Record, at: Timestamp, text: String) -> Mark {
     Mark { at, by: record.actor.name.clone(), text, link: line::link(record), record: record.id }
 }
 
-/// When the alert began that it was declared from, by the clock of who judges the rule.
-pub(super) fn detected(record: &Record) -> Option<Mark> {
-    let alert = &record.entry.data["alert"];
-    let at = alert["since"].as_str()?.parse().ok()?;
-    let (by, text) = (said(alert, "name"), said(alert, "fingerprint"));
-    Some(Mark { at, by, text, link: line::link(record), record: record.id })
+/// When the alert began that it was declared from, by the clock of who judges the rule; else when it was detected by the word of who declared it.
+pub(super) fn detected(record: &Record) -> Option<Detected> {
+    let data = &record.entry.data;
+    let moment = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+    if let Some(at) = moment(&data["detected"]) {
+        return Some(Detected { mark: mark(record, at, String::new()), alert: None });
+    }
+    let alert = &data["alert"];
+    let told = mark(record, moment(&alert["since"])?, line::alert_in_full(alert));
+    Some(Detected { mark: Mark { by: said(alert, "name"), ..told }, alert: Some(said(alert, "fingerprint")) })
 }
 
 /// By the time at which it was, whenever it came here.

@@ -5,6 +5,7 @@
 pub mod clocks;
 pub mod corrected;
 pub mod edits;
+mod find;
 pub mod handover;
 pub mod json;
 pub mod line;
@@ -14,16 +15,18 @@ pub mod report;
 pub mod said;
 #[cfg(test)]
 mod tests;
+mod twice;
+pub mod twins;
 pub mod watch;
 
-pub use marks::{Assessment, Document, Ended, Judged, Mark};
+pub use marks::{Assessment, Detected, Document, Ended, Judged, Mark};
 pub use watch::Watch;
 
 use self::corrected::{Anchors, Here, Writers};
 use self::line::{Kind, Line, Titles};
 use self::marks::{detected, keep_first, mark, said};
-use self::said::Said;
-use crate::domain::id::is_called;
+use self::said::{Said, Turn};
+use self::twice::Echoes;
 use crate::domain::incident::{Agreed, ClosedAs, Duty, Priority, Rules, Speed};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
@@ -66,8 +69,10 @@ pub struct Incident {
     pub env: String,
     /// When it was declared, and by whom.
     pub declared: Mark,
-    /// When it began, as the alert says that it was declared from.
-    pub detected: Option<Mark>,
+    /// When it was detected: as the alert says that it was declared from, or who declared it.
+    pub detected: Option<Detected>,
+    /// One that somebody declared before who did not know of this one, nor this one's of that: of the same alert, or called the same.
+    pub twin: Option<IncidentId>,
     /// Somebody is on it.
     pub acknowledged: Option<Mark>,
     /// The first change that was sent.
@@ -105,6 +110,8 @@ pub struct Incident {
     /// Everybody who was off by more than two seconds, with by how much: `ben's clock on bastion-2 is 3.1 s behind`.
     pub skews: BTreeSet<String>,
     said: Said,
+    /// What was said before somebody else said it again.
+    echoes: Echoes,
     anchors: Anchors,
     /// Alerts that fire now, by fingerprint: what was recorded of them.
     firing: BTreeMap<String, Value>,
@@ -178,10 +185,17 @@ impl Incident {
     /// How bad it was thought to be at a moment, and since when it was at least as bad: what is due counts from then.
     pub fn severity_at(&self, at: Timestamp) -> (Priority, Timestamp) {
         let until = self.judged.iter().take_while(|judged| judged.mark.at <= at);
-        until.fold((self.declared_as, self.declared.at), |(before, since), judged| {
+        until.fold((self.declared_as, self.begun()), |(before, since), judged| {
             let since = if judged.priority < before { judged.mark.at } else { since };
             (judged.priority, since)
         })
+    }
+
+    /// From when its clocks run: from its declaration, or from when it was detected, if who declared it says so. An alert's beginning is no such moment: it may
+    /// have fired for days before somebody called it an incident.
+    fn begun(&self) -> Timestamp {
+        let said = self.detected.as_ref().filter(|detected| detected.alert.is_none());
+        said.map_or(self.declared.at, |detected| detected.mark.at.min(self.declared.at))
     }
 
     /// Since when it is as bad as it is now, or worse.
@@ -204,9 +218,23 @@ impl Incident {
         self.anchors.scale().length(took)
     }
 
+    /// Its clocks run from when it was detected, and that was before it was declared; nobody said later that it is worse.
+    fn counts_from_detection(&self) -> bool {
+        self.begun() < self.declared.at && self.worse_since() == self.begun()
+    }
+
+    /// When it began to be known: when it was detected, else when it was declared.
+    pub fn first_sign(&self) -> &Mark {
+        self.detected.as_ref().map_or(&self.declared, |detected| &detected.mark)
+    }
+
+    fn fingerprint(&self) -> Option<&str> {
+        self.detected.as_ref()?.alert.as_deref()
+    }
+
     /// The alert that it was declared from, by its fingerprint.
     fn is_of_alert(&self, fingerprint: &str) -> bool {
-        self.detected.as_ref().is_some_and(|mark| mark.text == fingerprint)
+        self.fingerprint() == Some(fingerprint)
     }
 
     /// Alerts that fire now, as far as was recorded, by name.
@@ -236,7 +264,7 @@ impl Incident {
         let priority = priority(data, "priority").unwrap_or(Priority::P3);
         let mut anchors = Anchors::default();
         let at = anchors.begin(writers, record, Speed::read(data));
-        let detected = detected(record).map(|mark| Mark { at: anchors.scale().of_the_clock(mark.at), ..mark });
+        let detected = detected(record).map(|detected| detected.scaled(anchors.scale(), at));
         Self {
             id,
             title: said(data, "title"),
@@ -247,6 +275,7 @@ impl Incident {
             env: record.entry.env.clone(),
             declared: mark(record, at, String::new()),
             detected,
+            twin: None,
             acknowledged: None,
             first_change: None,
             mitigated: None,
@@ -266,6 +295,7 @@ impl Incident {
             lines: Vec::new(),
             skews: BTreeSet::new(),
             said: Said::default(),
+            echoes: Echoes::default(),
             anchors,
             firing: BTreeMap::new(),
         }
@@ -275,33 +305,34 @@ impl Incident {
     fn take(&mut self, record: &Record, at: Timestamp) {
         let (kind, data) = (record.entry.kind, &record.entry.data);
         let told = |key: &str| mark(record, at, said(data, key));
+        if let Some(other) = data[line::APART].as_str().and_then(IncidentId::parse) {
+            said::put(&mut self.said.apart, (other, told("text")), |(_, mark)| mark.order());
+        }
         match kind {
-            RecordKind::IncidentAcknowledge => said::put(&mut self.said.acknowledged, told("text"), |mark| mark.at),
+            RecordKind::IncidentAcknowledge => said::put(&mut self.said.acknowledged, told("text"), Mark::order),
             RecordKind::IncidentRole => self.give(data, told("name")),
             RecordKind::IncidentNote if data["action"] == true => {
-                said::put(&mut self.said.actions, told("text"), |mark| mark.at);
+                said::put(&mut self.said.actions, told("text"), Mark::order);
             }
             RecordKind::IncidentNote if data[line::CALLED].is_string() => {
-                said::put(&mut self.said.titles, told(line::CALLED), |mark| mark.at);
+                said::put(&mut self.said.titles, told(line::CALLED), Mark::order);
             }
             RecordKind::IncidentSeverity => self.judge(data, told("reason")),
             RecordKind::IncidentAssess => self.assess(data),
-            RecordKind::IncidentUpdate => said::put(&mut self.said.updates, told("text"), |mark| mark.at),
+            RecordKind::IncidentUpdate => said::put(&mut self.said.updates, told("text"), Mark::order),
             RecordKind::IncidentEscalate => {
                 let level = data["level"].as_u64().and_then(|level| usize::try_from(level).ok()).unwrap_or(0);
-                said::put(&mut self.said.called, (level, told("role")), |(_, mark)| mark.at);
+                let called = (level, mark(record, at, line::whom(data)));
+                said::put(&mut self.said.called, called, |(_, mark)| mark.order());
             }
-            RecordKind::IncidentMitigate => said::put(&mut self.said.mitigated, told("text"), |mark| mark.at),
+            RecordKind::IncidentMitigate => said::put(&mut self.said.mitigated, told("text"), Mark::order),
             RecordKind::IncidentTakeBack => {
                 if let Some(record) = data["record"].as_str().and_then(|id| id.parse().ok()) {
                     self.take_back(record);
                 }
             }
-            RecordKind::IncidentResolve => {
-                self.resolved = Some(told("text"));
-                self.closed_as = ClosedAs::read(data);
-            }
-            RecordKind::IncidentReopen => self.reopen(told("reason")),
+            RecordKind::IncidentResolve => self.turn(told("text"), Turn::Resolved(ClosedAs::read(data))),
+            RecordKind::IncidentReopen => self.turn(told("reason"), Turn::Reopened),
             RecordKind::IncidentReport => self.report(record, told("file")),
             RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
             RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), data.clone())),
@@ -316,23 +347,16 @@ impl Incident {
         if !mark.text.is_empty() && !self.named.contains(&mark.text) {
             self.named.push(mark.text.clone());
         }
-        said::put(&mut self.said.duties, (duty, mark), |(_, mark)| mark.at);
+        said::put(&mut self.said.duties, (duty, mark), |(_, mark)| mark.order());
     }
 
     fn judge(&mut self, data: &Value, mark: Mark) {
         let Some(priority) = priority(data, "priority") else { return };
-        said::put(&mut self.judged, Judged { priority, mark }, |judged| judged.mark.at);
-        self.priority = self.judged.last().map_or(priority, |judged| judged.priority);
+        said::put(&mut self.said.judged, Judged { priority, mark }, |judged| judged.mark.order());
     }
 
-    fn reopen(&mut self, mark: Mark) {
-        if let Some(resolved) = self.resolved.take() {
-            let (mitigated, closed_as) = (self.mitigated.take(), self.closed_as);
-            let mitigated = mitigated.filter(|_| closed_as.is_none());
-            self.ended.push(Ended { mitigated, resolved, reopened: mark, closed_as });
-        }
-        self.said.mitigated.clear();
-        (self.reported, self.closed_as) = (None, None);
+    fn turn(&mut self, mark: Mark, turn: Turn) {
+        said::put(&mut self.said.turns, (mark, turn), |(mark, _)| mark.order());
     }
 
     fn report(&mut self, record: &Record, mark: Mark) {
@@ -357,6 +381,7 @@ impl Incident {
         if self.is_taken_back(line.record) {
             line.take_back_if(line.record);
         }
+        line.hear(self.echoes.get(&line.record));
         // Who writes the post-mortem is no part of what it tells.
         if !line.by.is_empty() && !line.is_of_the_report && !self.people.contains(&line.by) {
             self.people.push(line.by.clone());
@@ -390,6 +415,7 @@ impl Incidents {
         for record in records {
             self.take(record);
         }
+        self.pair();
         self
     }
 
@@ -397,6 +423,9 @@ impl Incidents {
     pub fn apply(&mut self, record: &Record) {
         self.writers.learn(record);
         self.take(record);
+        if twins::may_change(record.entry.kind) {
+            self.pair();
+        }
     }
 
     fn take(&mut self, record: &Record) {
@@ -427,7 +456,7 @@ impl Incidents {
         if let Some(line) = Line::of(record, at, &self.titles) {
             if line.kind == Kind::Run && line.ended_well {
                 if let Some(told) = self.titles.update_of(record, at) {
-                    said::put(&mut incident.said.updates, told, |mark| mark.at);
+                    said::put(&mut incident.said.updates, told, Mark::order);
                 }
                 incident.settle();
             }
@@ -446,96 +475,6 @@ impl Incidents {
         self.titles.count(updates);
         self
     }
-
-    /// Forgets those of other environments: what is said here is not about them.
-    pub fn keep_env(&mut self, env: &str) {
-        self.list.retain(|incident| incident.env == env);
-    }
-
-    /// All, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Incident> + ExactSizeIterator {
-        self.list.iter()
-    }
-
-    /// By its id.
-    pub fn get(&self, id: IncidentId) -> Option<&Incident> {
-        self.list.iter().find(|incident| incident.id == id)
-    }
-
-    /// Those that are not over, oldest first.
-    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Incident> + Clone {
-        self.list.iter().filter(|incident| incident.is_open())
-    }
-
-    /// The worst of them, of several the newest: what a session attends to that nobody told which.
-    pub fn worst(&self) -> Option<&Incident> {
-        self.open().rev().min_by_key(|incident| incident.priority)
-    }
-
-    /// One that is open and is about the same as one that is to be declared: of the same alert, by its fingerprint, or called the same.
-    pub fn same(&self, title: &str, fingerprint: Option<&str>) -> Option<&Incident> {
-        let plain = |title: &str| title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        let title = plain(title);
-        let is_same = |incident: &&Incident| {
-            plain(&incident.title) == title || fingerprint.is_some_and(|print| incident.is_of_alert(print))
-        };
-        self.open().rev().find(is_same)
-    }
-
-    /// Those that are over and whose post-mortem is due, the newest first.
-    pub fn unwritten(&self) -> impl Iterator<Item = &Incident> {
-        self.list.iter().rev().filter(|incident| incident.owes_report())
-    }
-
-    /// The one that is meant while none is open: the newest that owes a post-mortem, else the newest that was one of its own, else the newest.
-    pub fn newest_over(&self) -> Option<&Incident> {
-        let real = || self.list.iter().rev().find(|incident| incident.closed_as.is_none());
-        self.unwritten().next().or_else(real).or_else(|| self.list.last())
-    }
-
-    /// Changes whenever a record of an incident was applied.
-    pub const fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// The one that has this run.
-    pub fn of_run(&self, run: RunId) -> Option<&Incident> {
-        self.list.iter().find(|incident| incident.lines.iter().any(|line| line.run == Some(run)))
-    }
-
-    /// By the end of an id, as people say it to each other, or its beginning; `None` names the one that is open, else [the newest that is over](Self::newest_over).
-    ///
-    /// # Errors
-    /// A sentence, when there is none, or more than one could be meant.
-    pub fn find(&self, wanted: Option<&str>) -> Result<&Incident, String> {
-        let none = || {
-            "no incident was ever declared here: `quarterdeck incident declare --priority P1 TITLE` begins one"
-                .to_owned()
-        };
-        let Some(wanted) = wanted else {
-            let open: Vec<&Incident> = self.open().collect();
-            return match open[..] {
-                [] => self.newest_over().ok_or_else(none),
-                [one] => Ok(one),
-                _ => Err(format!("{} incidents are open, name one (--incident ID): {}", open.len(), names(&open))),
-            };
-        };
-        let meant = self.list.iter().filter(|incident| is_called(incident.id.0, wanted));
-        match meant.collect::<Vec<_>>()[..] {
-            [one] => Ok(one),
-            [] if self.list.is_empty() => Err(none()),
-            [] => {
-                let all: Vec<&Incident> = self.list.iter().collect();
-                Err(format!("there is no incident {wanted}; known are {}", names(&all)))
-            }
-            ref more => Err(format!("{wanted} could be any of {}", names(more))),
-        }
-    }
-}
-
-fn names(incidents: &[&Incident]) -> String {
-    let newest = incidents.iter().rev().take(5);
-    newest.map(|incident| format!("{} ({})", incident.short(), incident.title)).collect::<Vec<_>>().join(", ")
 }
 
 fn priority(data: &Value, key: &str) -> Option<Priority> {

@@ -179,7 +179,7 @@ impl Report<'_> {
     fn moments(&self) -> [(&'static str, Option<&Mark>); 6] {
         let incident = self.incident;
         [
-            ("Detected", incident.detected.as_ref()),
+            ("Detected", incident.detected.as_ref().map(|detected| &detected.mark)),
             ("Declared", Some(&incident.declared)),
             ("Acknowledged", incident.acknowledged.as_ref()),
             ("First change", incident.first_change.as_ref()),
@@ -219,6 +219,8 @@ impl Report<'_> {
         } else {
             format!(" (as {} then)", took.priority.word())
         };
+        let length =
+            format!("{length}{}", if incident.counts_from_detection() { " since it was detected" } else { "" });
         match (&incident.acknowledged, took.is_late()) {
             (Some(_), false) => format!("in {length}, within {within}{of}"),
             (Some(_), true) => format!("in {length}, LATE: it was to be within {within}{of}"),
@@ -243,7 +245,7 @@ impl Report<'_> {
     /// How long somebody suffered: each outage, and all of them.
     fn suffered(&self) -> String {
         let incident = self.incident;
-        let mut from = incident.detected.as_ref().map_or(incident.declared.at, |mark| mark.at);
+        let mut from = incident.first_sign().at;
         let (mut out, mut since, mut all) = (String::new(), "the first sign".to_owned(), Duration::ZERO);
         // What was closed as none of its own went on all the time.
         let outages = || incident.ended.iter().filter(|ended| ended.closed_as.is_none());
@@ -275,10 +277,12 @@ impl Report<'_> {
     fn timeline(&self) -> String {
         let mut out = String::from("| Time (UTC) | Event | Data link |\n| --- | --- | --- |\n");
         if let Some(detected) = &self.incident.detected {
-            let _ = writeln!(out, "| {} | {} began | {} |", time(detected.at), md(&detected.by), md(&detected.link));
+            let (at, link) = (time(detected.mark.at), md(&detected.mark.link));
+            let _ = writeln!(out, "| {at} | {} | {link} |", md(&detected.told()));
         }
         for line in self.incident.lines.iter().filter(|line| !line.is_of_the_report) {
-            let _ = writeln!(out, "| {} | {} | {} |", time(line.at), md(&sentence(line)), md(&line.link));
+            let told = md_lines(&said_by(line, &line.in_full()));
+            let _ = writeln!(out, "| {} | {told} | {} |", time(line.at), md(&line.link));
         }
         for skew in &self.incident.skews {
             let _ = writeln!(out, "\nTimes are put right: {}.", md(skew));
@@ -322,7 +326,7 @@ impl Report<'_> {
     fn actions(&self) -> String {
         let mut out = String::new();
         for action in &self.incident.actions {
-            let _ = writeln!(out, "- [ ] {} ({}, {})", md(&action.text), md(&action.by), md(&action.link));
+            let _ = writeln!(out, "- [ ] {} ({}, {})", md_lines(&action.text), md(&action.by), md(&action.link));
         }
         if let Some((run, step, took)) = self.slowest_by_hand() {
             let (title, took) = (md(&step.title), words(took));
@@ -352,12 +356,16 @@ fn fate(step: &StepView) -> String {
     format!("{}{on}: {}", step.title, why(step.state.word(), step.told().unwrap_or_default()))
 }
 
-/// Who did what.
+/// Who did what, in one row.
 pub fn sentence(line: &Line) -> String {
+    said_by(line, &line.what)
+}
+
+fn said_by(line: &Line, what: &str) -> String {
     match (line.by.as_str(), line.kind) {
-        ("", _) => line.what.clone(),
-        (by, Kind::Note) => format!("{by}: {}", line.what),
-        (by, _) => format!("{by} · {}", line.what),
+        ("", _) => what.to_owned(),
+        (by, Kind::Note) => format!("{by}: {what}"),
+        (by, _) => format!("{by} · {what}"),
     }
 }
 
@@ -370,6 +378,11 @@ fn md(text: &str) -> String {
     let mut out = String::new();
     push_markdown(&mut out, text);
     out
+}
+
+/// In as many lines as somebody wrote, which stay in their cell.
+fn md_lines(text: &str) -> String {
+    text.trim().lines().map(|line| md(line.trim_end())).collect::<Vec<_>>().join("<br>")
 }
 
 fn capital(word: &str) -> String {

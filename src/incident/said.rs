@@ -1,7 +1,8 @@
-//! What was said of an incident and can be taken back: nothing of it is ever deleted, and what was taken back does not count any more.
+//! What was said of an incident: nothing of it is ever deleted, what was taken back does not count any more, and of what two said the first counts.
 
-use super::{Incident, Mark};
-use crate::domain::incident::Duty;
+use super::{Ended, Incident, Judged, Mark};
+use crate::domain::IncidentId;
+use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,20 @@ pub(super) struct Said {
     pub(super) mitigated: Vec<Mark>,
     /// What it was called, once that was changed.
     pub(super) titles: Vec<Mark>,
+    pub(super) judged: Vec<Judged>,
+    /// Ends, and that they were none.
+    pub(super) turns: Vec<(Mark, Turn)>,
+    /// Others that it is not the same as.
+    pub(super) apart: Vec<(IncidentId, Mark)>,
     taken_back: BTreeSet<Uuid>,
+}
+
+/// It ended, or had not.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Turn {
+    /// Perhaps as none of its own.
+    Resolved(Option<ClosedAs>),
+    Reopened,
 }
 
 /// A record of this kind can be taken back.
@@ -34,18 +48,20 @@ pub const fn can_be_taken_back(kind: RecordKind) -> bool {
     )
 }
 
-/// Puts it where it belongs by its time; of the same moment, behind those that are there.
-pub(super) fn put<T>(all: &mut Vec<T>, one: T, at: impl Fn(&T) -> Timestamp) {
-    let place = all.partition_point(|other| at(other) <= at(&one));
+/// Puts it where it belongs by its time; of the same moment by its record, so that all who have the same records say who was first.
+pub(super) fn put<T>(all: &mut Vec<T>, one: T, order: impl Fn(&T) -> (Timestamp, Uuid)) {
+    let place = all.partition_point(|other| order(other) <= order(&one));
     all.insert(place, one);
 }
 
 impl Said {
-    fn counts(&self, mark: &Mark) -> bool {
+    /// It was not taken back.
+    pub(super) fn counts(&self, mark: &Mark) -> bool {
         !self.taken_back.contains(&mark.record)
     }
 
-    fn counting<'a>(&'a self, marks: &'a [Mark]) -> impl DoubleEndedIterator<Item = &'a Mark> {
+    /// Of these, those that were not taken back.
+    pub(super) fn counting<'a>(&'a self, marks: &'a [Mark]) -> impl DoubleEndedIterator<Item = &'a Mark> {
         marks.iter().filter(|mark| self.counts(mark))
     }
 
@@ -66,6 +82,39 @@ impl Said {
         duties.retain(|_, name| !name.is_empty());
         duties
     }
+
+    /// What it was thought to be from when on: who says what it is thought to be already changes nothing.
+    fn judged(&self, declared_as: Priority) -> Vec<Judged> {
+        let mut before = declared_as;
+        let is_news = |judged: &&Judged| std::mem::replace(&mut before, judged.priority) != judged.priority;
+        self.judged.iter().filter(is_news).cloned().collect()
+    }
+
+    /// Ends that were none, and the one that is: the first of each counts, until it was open again.
+    fn ends(&self) -> (Vec<Ended>, Option<(Mark, Option<ClosedAs>)>) {
+        let (mut ended, mut over) = (Vec::new(), None);
+        for (mark, turn) in &self.turns {
+            match (turn, over.take()) {
+                (Turn::Resolved(closed_as), None) => over = Some((mark.clone(), *closed_as)),
+                (Turn::Resolved(_), before) => over = before,
+                (Turn::Reopened, None) => {}
+                (Turn::Reopened, Some((resolved, closed_as))) => {
+                    let since = ended.last().map(|ended: &Ended| ended.reopened.at);
+                    let mitigated = closed_as.is_none().then(|| self.mitigated(since, Some(&resolved))).flatten();
+                    ended.push(Ended { mitigated, resolved, reopened: mark.clone(), closed_as });
+                }
+            }
+        }
+        (ended, over)
+    }
+
+    /// When nobody suffered any more, in what began then and is over now, if it is: what was resolved counts as mitigated by then.
+    fn mitigated(&self, since: Option<Timestamp>, resolved: Option<&Mark>) -> Option<Mark> {
+        let within = |mark: &&Mark| {
+            since.is_none_or(|since| mark.at >= since) && resolved.is_none_or(|resolved| mark.at <= resolved.at)
+        };
+        self.counting(&self.mitigated).find(within).or(resolved).cloned()
+    }
 }
 
 impl Incident {
@@ -83,6 +132,11 @@ impl Incident {
         std::iter::once(self.declared_title.as_str()).chain(later)
     }
 
+    /// Somebody has said that it is not the same as that one.
+    pub(super) fn is_apart_from(&self, other: IncidentId) -> bool {
+        self.said.apart.iter().any(|(from, mark)| *from == other && self.said.counts(mark))
+    }
+
     /// It was taken back before it came here.
     pub(super) fn is_taken_back(&self, record: Uuid) -> bool {
         self.said.taken_back.contains(&record)
@@ -91,12 +145,20 @@ impl Incident {
     /// How it stands by what was said and not taken back.
     pub(super) fn settle(&mut self) {
         let said = &self.said;
-        self.acknowledged = said.counting(&said.acknowledged).next().cloned();
         self.updates = said.counting(&said.updates).cloned().collect();
         self.actions = said.counting(&said.actions).cloned().collect();
-        (self.called, self.duties) = (said.called(), said.duties());
-        self.mitigated = said.counting(&said.mitigated).next_back().cloned().or_else(|| self.resolved.clone());
+        (self.called, self.duties, self.judged) = (said.called(), said.duties(), said.judged(self.declared_as));
+        self.priority = self.judged.last().map_or(self.declared_as, |judged| judged.priority);
+        let (ended, over) = said.ends();
+        (self.ended, self.closed_as) = (ended, over.as_ref().and_then(|(_, closed_as)| *closed_as));
+        self.resolved = over.map(|(resolved, _)| resolved);
+        // What was written before it was opened again does not tell of that.
+        self.reported = self.reported.take().filter(|_| self.resolved.is_some());
+        let since = self.ended.last().map(|ended| ended.reopened.at);
+        self.mitigated = said.mitigated(since, self.resolved.as_ref());
+        self.acknowledged = said.counting(&said.acknowledged).find(|mark| self.over_at(mark.at).is_none()).cloned();
         let title = said.counting(&said.titles).next_back().map(|mark| mark.text.as_str());
         title.unwrap_or(&self.declared_title).clone_into(&mut self.title);
+        self.hear();
     }
 }

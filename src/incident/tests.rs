@@ -1,6 +1,7 @@
 mod documented;
 mod meant;
 mod steady;
+mod twice;
 
 use super::clocks::{self, Due};
 use super::corrected::Here;

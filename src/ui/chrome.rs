@@ -1,7 +1,7 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
 use crate::action::{Action, Verb};
-use crate::app::{AskDialog, Banner, IncidentClock, State, Toast};
+use crate::app::{AskDialog, Banner, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::{text, time};
 use crate::keymap::Scope;
@@ -48,44 +48,6 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     };
     sources(state, line, buf);
 }
-
-/// The incident, and its clocks from the right, the one that is due next first. Where room is short the title gives way first, then whom to call,
-/// then the key, then later clocks.
-pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
-    let Some(line) = state.chrome.incident.as_ref().filter(|_| area.height > 0) else { return };
-    let cx = state.cx();
-    let late = line.clocks.iter().any(|clock| clock.late);
-    let style = cx.style(if late { Role::SeverityCritical } else { Role::Asks });
-    canvas::clear(buf, area, style);
-    let key = state
-        .keymap
-        .key_of(state.scope(), &Action::Incident)
-        .map(|key| format!("  {key}: incident"))
-        .unwrap_or_default();
-    // How it stands, and enough of the title to know it by.
-    let room = usize::from(area.width).saturating_sub(line.state.width() + TITLE_CELLS + 3);
-    let told = |of: fn(&IncidentClock) -> &String, count: usize| {
-        line.clocks.iter().take(count).map(of).map(String::as_str).collect::<Vec<_>>().join(" · ")
-    };
-    let count = line.clocks.len();
-    let whole = [(told(|clock| &clock.text, count), &*key), (told(|clock| &clock.short, count), &*key)];
-    let fewer = (1..=count).rev().map(|count| (told(|clock| &clock.short, count), ""));
-    let fits = |(clocks, key): &(String, &str)| clocks.width() + key.width() <= room;
-    // The next one stays, whatever it takes.
-    let next = || (told(|clock| &clock.short, 1), "");
-    let (mut told, key) = whole.into_iter().chain(fewer).find(fits).unwrap_or_else(next);
-    told.push_str(key);
-    let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&told), area.width, style);
-    let left = usize::from(end.saturating_sub(area.x + 3));
-    let room = left.saturating_sub(line.state.width()).max(TITLE_CELLS.min(left));
-    let whole = line.title.width() <= room;
-    let (title, cut) =
-        if whole { (line.title.as_str(), "") } else { (text::truncate(&line.title, room.saturating_sub(1)), "…") };
-    canvas::put(buf, (area.x + 1, area.y), &format!("{title}{cut}{}", line.state), left as u16, style);
-}
-
-/// Cells of an incident's title that stay where room is short.
-const TITLE_CELLS: usize = 12;
 
 /// That the screen stands still, and for how long, at the left of `end`; where it begins.
 fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {

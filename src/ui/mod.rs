@@ -5,6 +5,7 @@ mod chrome;
 mod dialog;
 mod evidence;
 mod foot;
+mod incident;
 mod menu;
 mod overlay;
 mod params;
@@ -37,7 +38,7 @@ fn paint(state: &State, area: Rect, buf: &mut Buffer) {
     }
     buf.set_style(area, cx.style(Role::Screen));
     chrome::header(state, screen.header, buf);
-    chrome::incident(state, screen.incident, buf);
+    incident::draw(state, screen.incident, buf);
     for (index, place) in screen.panes() {
         match (&state.logs, &state.page) {
             (Some(logs), _) => logs.draw(place, buf, &cx),

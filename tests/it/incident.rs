@@ -7,7 +7,7 @@ use crate::scene::{Scene, of_incident, rows, start};
 use crate::second::machines;
 use crate::support::{Home, LONG, leave, press};
 use crossterm::event::KeyCode;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quarterdeck::domain::record::{Entry, RecordKind};
 use quarterdeck::domain::{Alert, AlertReport, AlertState, Severity, Snapshot, Subject};
 use quarterdeck::effect::Effect;
@@ -73,7 +73,8 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "role", "commander", "ada"]);
     let piped = ["sh", "-c", "printf 'the disk\\nis full\\n' | exec \"$@\"", "sh"].map(str::to_owned);
     let noted = home.run_under(&piped, &["incident", "note", "-"]);
-    assert!(noted.status.success() && ok(&home, &["incident", "show"]).contains(": the disk is full"), "{noted:?}");
+    assert!(noted.status.success() && ok(&home, &["incident", "show"]).contains(": the disk / is full"), "{noted:?}");
+    assert!(ok(&home, &["incident", "report"]).contains(": the disk<br>is full |"));
     ok(&home, &["incident", "note", "--action", "alert on the disk"]);
     let said = ok(&home, &["incident", "title", "Nobody can log in"]);
     assert!(said.contains("P1 Nobody can log in: acknowledged"), "{said}");
@@ -81,8 +82,22 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "severity", "P0", "all servers are down"]);
     ok(&home, &["incident", "assess", "--impact", "nobody plays", "--changed", "v2.5.1 at 02:50"]);
     ok(&home, &["incident", "update", "we are on it"]);
+    // Whom the config names nobody for has to be named.
+    refused(
+        &home,
+        &["incident", "call", "L1"],
+        "say who was reached, and how: --reached NAME; the config names nobody for L1",
+    );
+    let said = ok(&home, &["incident", "call", "L1", "--reached", "Ada by phone"]);
+    assert!(said.contains("\ncall next: L2 senior SRE, Grace, 0101, in 29:"), "{said}");
     let said = ok(&home, &["incident", "call"]);
     assert!(!said.contains("call L2"), "who acknowledged it is the first, and the second was called: {said}");
+    assert!(said.ends_with("nobody is left to call: L2 is the last of the config\n"), "{said}");
+    let told = ok(&home, &["incident", "show"]);
+    assert!(
+        told.contains("called L1: on call, Ada by phone") && told.contains("called L2: senior SRE, Grace, 0101"),
+        "{told}"
+    );
     refused(&home, &["incident", "call"], "there is no level 3: the config names 2");
     refused(&home, &["incident", "reopen", "it is back"], "is open");
     ok(&home, &["incident", "mitigate", "rolled back"]);
@@ -96,7 +111,17 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     refused(&home, &["incident", "reopen", "x"], "say why, in at least two words");
 
     refused(&home, &["incident", "note", " "], "text is empty");
-    refused(&home, &["--read-only", "incident", "note", "seen"], "nothing is recorded");
+    for records in [&["note", "seen"][..], &["ack"], &["report", "--output"], &["declare", "x", "-p", "3"]] {
+        refused(&home, &[&["--read-only", "incident"], records].concat(), "nothing is recorded; `list`, `show`");
+    }
+    for (reads, told) in [
+        ("handover", "- commander: ada"),
+        ("report", "# Post-mortem: "),
+        ("list", "P0 Nobody"),
+        ("show", "resolved: all well"),
+    ] {
+        assert!(ok(&home, &["--read-only", "incident", reads]).contains(told), "{reads}");
+    }
     refused(&home, &["incident", "declare", &"x".repeat(121), "-p", "3"], "a title of 1 to 120 letters");
 
     let list = read(&home.run(&["incident", "list", "--json"]));
@@ -119,7 +144,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
         kinds,
         [
             "incident", "incident", "incident", "incident", "incident", "note", "note", "incident", "incident", "note",
-            "update", "incident", "incident", "incident"
+            "update", "incident", "incident", "incident", "incident"
         ]
     );
     assert!(String::from_utf8_lossy(&home.run(&["journal", "verify"]).stdout).contains("every chain is intact"));
@@ -238,10 +263,21 @@ fn what_is_open_already_is_declared_once_and_what_was_none_owes_nothing() {
     let list = read(&home.run(&["incident", "list", "--json"]));
     assert_eq!((&list[0]["closed_as"], &list[1]["closed_as"]), (&json!("false-alarm"), &json!("duplicate-of")));
     assert_eq!((&list[1]["duplicate_of"], &list[1]["state"]), (&list[0]["id"], &json!("resolved")));
+    // Found late: its clocks run from when it was detected. What is yet to come, or nothing, is refused before anything is recorded.
+    let ago = |minutes: i64| (Timestamp::now() - SignedDuration::from_mins(minutes)).to_string();
+    for (time, why) in [(ago(-5), "that is yet to come: it is "), ("soon".to_owned(), "that is no moment: write 23:50")]
+    {
+        let output = home.run(&["incident", "declare", "Late", "-p", "2", "--detected", &time]);
+        assert!(output.status.code() == Some(2) && text(&output).contains(why), "{time}: {}", text(&output));
+    }
+    let said = ok(&home, &["incident", "declare", "Late", "-p", "2", "--detected", &ago(70)]);
+    assert!(said.contains("respond in 2h 49m") && said.contains(", 70 min before: its clocks run from then"), "{said}");
+    assert!(ok(&home, &["incident", "show"]).contains("said when it was declared  (record "));
+    ok(&home, &["incident", "resolve", "a rehearsal", "--as", "false-alarm"]);
     // Nothing of it is due on the screen, either.
     let mut screen = home.start(&[]);
     insist(&mut screen, "7", "7 Timeline");
-    screen.wait_text("slow: resolved as a duplicate of ");
+    screen.wait_text("Late: resolved as a false alarm");
     screen.wait_no_text("post-mortem 4");
     leave(&mut screen);
 }
@@ -513,7 +549,7 @@ fn where_room_is_short_the_clocks_stay_then_how_it_stands() {
     let buffer = scene.paint();
     let lines: Vec<String> = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
     let line = lines.iter().find(|line| line.contains("P1 The players")).unwrap_or_else(|| panic!("{lines:#?}"));
-    for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P2)", "…"] {
+    for told in ["  call L1 14:00 · respond 59:00 · update 59:00", ": declared, +1 P2", "…"] {
         assert!(line.contains(told), "{told}: {line}");
     }
 }

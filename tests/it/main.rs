@@ -51,6 +51,7 @@ mod hostile;
 mod http_status;
 mod imports;
 mod incident;
+mod incident_at_once;
 mod incident_walk;
 mod injection;
 mod inputs;

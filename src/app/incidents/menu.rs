@@ -7,7 +7,7 @@ use crate::app::{Overlay, State};
 use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, ThingId, text};
-use crate::incident::line::{CALLED, taken_back};
+use crate::incident::line::{CALLED, apart, taken_back};
 use crate::incident::{Document, Incident, clocks};
 use crate::runbook::Writes;
 use serde_json::{Value, json};
@@ -18,12 +18,8 @@ pub fn open(state: &mut State) {
     if state.replay.is_some() {
         return state.toasts.say(state.now, "this is a recording: nothing is recorded of it");
     }
-    if state.writes.state() == Writes::ReadOnly {
-        return state.toasts.bad(state.now, "READ-ONLY: this quarterdeck records nothing");
-    }
-    if let Some(why) = state.writes.looks() {
-        let why = why.to_owned();
-        return state.toasts.bad(state.now, why);
+    if let Some(why) = records_nothing(state) {
+        return look(state, &why);
     }
     let (title, lines) = match state.watch.shown() {
         Some(incident) if incident.is_open() => (heading(incident), under_way(state, incident)),
@@ -38,6 +34,27 @@ pub fn open(state: &mut State) {
         None => ("no incident is open: declare one".to_owned(), declarations(state)),
     };
     show(state, title, lines);
+}
+
+/// Why nothing is recorded from here, if it is not.
+fn records_nothing(state: &State) -> Option<String> {
+    let read_only = || "READ-ONLY: this quarterdeck records nothing".to_owned();
+    let looks = state.writes.looks().map(str::to_owned);
+    looks.or_else(|| (state.writes.state() == Writes::ReadOnly).then(read_only))
+}
+
+/// Where nothing is recorded: what only reads.
+fn look(state: &mut State, why: &str) {
+    let Some(incident) = state.watch.shown() else { return state.toasts.bad(state.now, why) };
+    let others = state.watch.others().is_some() || state.watch.unwritten().any(|other| other.id != incident.id);
+    let mut lines = vec![hand_over()];
+    lines.extend(others.then(|| line("g", "look at another", "that is open, or whose post-mortem is due", Step::Open)));
+    let word = if state.writes.state() == Writes::ReadOnly { "READ-ONLY" } else { "MAY LOOK ONLY" };
+    show(state, format!("{} ({word})", heading(incident)), lines);
+}
+
+fn hand_over() -> MenuLine {
+    line("h", "hand over", "copies what the next shift must know", Step::Handover)
 }
 
 fn show(state: &mut State, title: String, lines: Vec<MenuLine>) {
@@ -209,9 +226,9 @@ impl Typed {
 }
 
 fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
-    let known = &incident.assessment;
     // What Enter alone would choose asks for words first.
     let mut lines = vec![NOTE.line(incident)];
+    lines.extend(twins(state, incident));
     if incident.acknowledged.is_none() {
         lines.push(line("a", "acknowledge", "you are on it", Step::Say(RecordKind::IncidentAcknowledge, json!({}))));
     }
@@ -220,22 +237,42 @@ fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
     lines.push(line("r", "roles", duties(incident), Step::Duties));
     lines.push(TITLE.with(incident, &text::clean(&incident.title), json!({})));
     lines.push(line("p", "severity", format!("{} now", incident.priority.word()), Step::Priorities));
-    for (typed, told) in [(IMPACT, &known.impact), (SCOPE, &known.scope), (CHANGED, &known.changed)] {
-        lines.push(typed.with(incident, told, json!({})));
-    }
+    lines.extend(assessments(incident));
     lines.push(TO_DO.with(incident, TO_DO.note, json!({ "action": true })));
     if incident.mitigated.is_none() {
         lines.push(MITIGATED.line(incident));
     }
     lines.push(RESOLVED.line(incident));
     lines.push(line("v", "it was none", "a false alarm, or the same as another: no post-mortem is owed", Step::NotOne));
-    lines.push(line("h", "hand over", "copies what the next shift must know", Step::Handover));
+    lines.push(hand_over());
     lines.push(document(incident));
     lines.push(line("b", "take back", "what was said by mistake", Step::Said));
     lines.push(line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs));
     lines.extend(elsewhere(state, incident));
     lines.push(line("x", "declare another", "and attend to that", Step::Declare));
     lines
+}
+
+fn assessments(incident: &Incident) -> [MenuLine; 3] {
+    let known = &incident.assessment;
+    let all = [(IMPACT, &known.impact), (SCOPE, &known.scope), (CHANGED, &known.changed)];
+    all.map(|(typed, told)| typed.with(incident, &text::clean(told), json!({})))
+}
+
+/// Somebody else declared the same at the same moment: which of the two it is to be, or that they are two.
+fn twins(state: &State, incident: &Incident) -> Vec<MenuLine> {
+    let Some((first, later)) = state.watch.incidents().twins(incident) else { return Vec::new() };
+    let other = if incident.id == first.id { later } else { first };
+    let by = text::clean(&other.declared.by).into_owned();
+    vec![
+        line(
+            "y",
+            format!("the same as {}", title(other)),
+            format!("of {by}: closes {}, which came later", later.short()),
+            Step::Ask(Box::new(duplicate(later, first))),
+        ),
+        line("k", "they are two", "both stay", Step::Say(RecordKind::IncidentNote, apart(other, None))),
+    ]
 }
 
 /// The way to the others: those that are open, and those whose post-mortem is due.
@@ -249,16 +286,17 @@ fn elsewhere(state: &State, from: &Incident) -> Option<MenuLine> {
 
 /// What is left to do for one that is over.
 fn afterwards(state: &State, incident: &Incident) -> Vec<MenuLine> {
-    let mut lines = vec![
-        REOPENED.line(incident),
-        NOTE.line(incident),
+    let mut lines = vec![REOPENED.line(incident), NOTE.line(incident)];
+    // What was not known while it burned is known now, and the post-mortem wants it.
+    lines.extend(assessments(incident));
+    lines.extend([
         TO_DO.with(incident, TO_DO.note, json!({ "action": true })),
-        line("h", "hand over", "copies what the next shift must know", Step::Handover),
+        hand_over(),
         document(incident),
         TITLE.with(incident, &text::clean(&incident.title), json!({})),
         line("b", "take back", "what was said by mistake", Step::Said),
         line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs),
-    ];
+    ]);
     lines.extend(elsewhere(state, incident));
     lines
 }
@@ -288,28 +326,33 @@ const FALSE_ALARM: Typed = Typed {
 /// As what it can be closed: those that are open first, then the newest that are over.
 pub fn not_one(state: &mut State) {
     let Some(incident) = state.watch.open() else { return };
-    let closed = |closed: ClosedAs| {
-        let mut data = json!({});
-        closed.write(&mut data);
-        data
-    };
     let mut lines = vec![FALSE_ALARM.with(incident, FALSE_ALARM.note, closed(ClosedAs::FalseAlarm))];
     let all = state.watch.incidents();
     let over = all.iter().rev().filter(|other| !other.is_open());
     let others = all.open().rev().chain(over).filter(|other| other.id != incident.id);
     lines.extend(DIGITS.into_iter().zip(others).map(|(mark, other)| {
-        let ask = Ask {
-            incident: incident.id,
-            kind: RecordKind::IncidentResolve,
-            data: closed(ClosedAs::DuplicateOf(other.id)),
-            key: "text",
-            title: format!("the same as {}", other.short()),
-            question: "What makes it the same? It is closed, and that one says so; no post-mortem of this one is owed.",
-            of_alert: None,
-        };
+        let ask = duplicate(incident, other);
         line(mark, format!("the same as {}", title(other)), other.standing(), Step::Ask(Box::new(ask)))
     }));
     show(state, format!("close {} as what?", incident.short()), lines);
+}
+
+fn closed(closed: ClosedAs) -> Value {
+    let mut data = json!({});
+    closed.write(&mut data);
+    data
+}
+
+fn duplicate(this: &Incident, other: &Incident) -> Ask {
+    Ask {
+        incident: this.id,
+        kind: RecordKind::IncidentResolve,
+        data: closed(ClosedAs::DuplicateOf(other.id)),
+        key: "text",
+        title: format!("{} is the same as {}", this.short(), other.short()),
+        question: "What makes it the same? It is closed, and that one says so; no post-mortem of this one is owed.",
+        of_alert: None,
+    }
 }
 
 /// One is open that is about the same: that one, or one more?
@@ -347,7 +390,11 @@ pub fn all_open(state: &mut State) {
         line(digit, title(incident), format!("{}{here}", incident.standing()), Step::Attend(incident.id))
     });
     let lines = lines.collect();
-    show(state, "attend to which one? What is done from here belongs to it".to_owned(), lines);
+    let title = match records_nothing(state) {
+        Some(_) => "look at which one?",
+        None => "attend to which one? What is done from here belongs to it",
+    };
+    show(state, title.to_owned(), lines);
 }
 
 /// What can be taken back, the newest first.
@@ -403,7 +450,8 @@ fn duties(incident: &Incident) -> String {
 fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
     let due = clocks::running(incident, &state.watch.rules, state.watch.at(incident, state.now));
     let clock = due.into_iter().find(|clock| matches!(clock.due, clocks::Due::Call { .. }))?;
-    let (clocks::Due::Call { level, role, contact }, when) = (clock.due.clone(), clock.figure()) else { return None };
+    let clocks::Due::Call { level, role, contact } = clock.due.clone() else { return None };
+    let when = if clock.is_late() { clock.figure() } else { format!("due in {}", clock.figure()) };
     let whom = clock.whom().unwrap_or_default();
     let ask = Ask {
         incident: incident.id,
@@ -414,7 +462,7 @@ fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
         question: "Who was reached, and how?",
         of_alert: None,
     };
-    Some(line("c", format!("L{level} was called"), format!("{whom}; due {when}"), Step::Ask(Box::new(ask))))
+    Some(line("c", format!("L{level} was called"), format!("{whom}; {when}"), Step::Ask(Box::new(ask))))
 }
 
 pub fn priorities(state: &mut State) {

@@ -8,7 +8,8 @@ use crate::clock;
 use crate::domain::incident::Rules;
 use crate::domain::{json, text};
 use crate::incident::edits::Kept;
-use crate::incident::{Incident, clocks, handover, json as shape, report};
+use crate::incident::twins::before;
+use crate::incident::{Incident, Mark, clocks, handover, json as shape, report};
 use crate::runtime::post_mortem::{self, Known};
 use serde_json::{Value, json};
 
@@ -26,6 +27,24 @@ pub(super) fn line(incident: &Incident, rules: &Rules) -> String {
     text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
 }
 
+/// That an incident and another one are perhaps the same, and what to say of that.
+pub(super) fn tell_twins(known: &Known, incident: &Incident) {
+    if let Some(told) = twins(known, incident) {
+        eprintln!("quarterdeck: {told}");
+    }
+}
+
+fn twins(known: &Known, incident: &Incident) -> Option<String> {
+    let (first, later) = known.incidents.twins(incident)?;
+    let (this, that, by) = (later.short(), first.short(), &first.declared.by);
+    let told = format!(
+        "{this} is perhaps the same as {that}, which {by} declared {}: `quarterdeck incident resolve --as duplicate-of {that} --incident {this}` \
+         closes it; if they are two, `quarterdeck incident note WHY --beside {that} --incident {this}` says so",
+        before(first, later)
+    );
+    Some(text::clean(&told).into_owned())
+}
+
 pub(super) fn list(known: &Known, as_json: bool) {
     if as_json {
         let all = known.incidents.iter().map(|one| shape::summary(one, &known.rules, one.now(&here(), clock::now())));
@@ -36,6 +55,9 @@ pub(super) fn list(known: &Known, as_json: bool) {
     }
     for incident in known.incidents.iter() {
         println!("{}", line(incident, &known.rules));
+        if let Some(told) = incident.twin.and_then(|_| twins(known, incident)) {
+            println!("        {told}");
+        }
     }
 }
 
@@ -47,6 +69,10 @@ pub(super) fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), St
         return Ok(());
     }
     println!("{}\n", line(incident, &known.rules));
+    if let Some(detected) = &incident.detected {
+        let Mark { at, link, .. } = &detected.mark;
+        println!("{}  {}  ({link})", report::time(*at), text::clean(&detected.told()));
+    }
     for line in &incident.lines {
         println!("{}  {}  ({})", report::time(line.at), report::sentence(line), line.link);
     }

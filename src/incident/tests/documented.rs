@@ -57,6 +57,7 @@ fn every_name_in_the_json_is_documented_and_every_documented_name_is_there() {
     found.insert("text".to_owned(), Names::new());
     found.insert("kept".to_owned(), ["part", "new", "disputed"].map(str::to_owned).into());
     assert_eq!(found, documented);
+    assert_eq!(documented["detected"], &documented["resolved"] | &Names::from(["fingerprint".to_owned()]));
     // Ends that were none are made of moments, too.
     let moment = &documented["resolved"];
     for end in ["mitigated", "resolved", "reopened"] {

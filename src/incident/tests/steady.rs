@@ -90,7 +90,7 @@ fn in_a_rehearsal_that_goes_ten_times_as_fast_all_of_it_counts_the_rehearsals_ti
     let incident = one(&records);
     let times: Vec<Timestamp> = incident.lines.iter().map(|line| line.at).collect();
     assert_eq!(times, [at(0), at(600), at(1200)]);
-    assert_eq!(incident.detected.as_ref().unwrap().at, at(-300), "as long before as it was in the rehearsal");
+    assert_eq!(incident.first_sign().at, at(-300), "as long before as it was in the rehearsal");
     assert_eq!(incident.by_the_clock(at(-300)), at(-30));
     assert!(under(&records, &rules).contains("| Response | in 10 min, within 60 min |"));
     // A minute and a half on the clock are a quarter of an hour.

@@ -155,7 +155,10 @@ fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
     let (title, by) = (text::clean(&incident.title), text::clean(&incident.declared.by));
     // One that nobody has answered says it once.
     let stands = if word == "declared" { "declared".to_owned() } else { format!("{word}, declared") };
-    format!("{priority} {title}: {stands} {age} ago by {by}")
+    let detected = incident.detected.as_ref().map(|detected| &detected.mark);
+    let detected =
+        detected.map(|mark| format!(", detected {} by {}", time::moment(mark.at, cx.now.wall), text::clean(&mark.by)));
+    format!("{priority} {title}: {stands} {age} ago by {by}{}", detected.unwrap_or_default())
 }
 
 fn duties(incident: &Incident) -> String {
@@ -278,7 +281,7 @@ impl Pane for Timeline {
         let line = self.line(cx)?;
         let fact = |label: &str, text: &str| (label.to_owned(), text.to_owned());
         let mut facts = vec![
-            fact("what", &line.what),
+            fact("what", &line.in_full()),
             fact("who", &line.by),
             fact("when", &line.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
             fact("kind", line.kind.word()),
