@@ -178,9 +178,7 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
         }
         Step::Anyway(ask, title) => {
             let mut ask = ask.clone();
-            if let Some(same) = facts::same_as(state, &ask, title).map(|same| same.id) {
-                ask.data[line::APART] = json!(same);
-            }
+            ask.data[line::APART] = line::beside(state.watch.incidents().open());
             record(state, &ask, title, effects);
         }
         Step::NotOne => menu::not_one(state),
@@ -227,7 +225,7 @@ fn given(state: &State, ask: &Ask) -> String {
         (_, line::CALLED) => {
             state.watch.incidents().get(ask.incident).map(|incident| incident.title.clone()).unwrap_or_default()
         }
-        (_, "impact") => incident.map(|incident| incident.assessment.impact.clone()).unwrap_or_default(),
+        (_, "impact") => incident.map(|incident| text::one_row(&incident.assessment.impact)).unwrap_or_default(),
         (_, "scope") => {
             incident.map(|incident| kept_or(&incident.assessment.scope, || firing(incident))).unwrap_or_default()
         }
@@ -239,7 +237,7 @@ fn given(state: &State, ask: &Ask) -> String {
 }
 
 fn kept_or(kept: &str, other: impl FnOnce() -> String) -> String {
-    if kept.is_empty() { other() } else { kept.to_owned() }
+    if kept.is_empty() { other() } else { text::one_row(kept) }
 }
 
 /// Of one that is over nobody records what fires.

@@ -1,15 +1,16 @@
 //! `quarterdeck incident`: the record of an incident without the screen.
 
+mod given;
 mod say;
 mod tell;
 
 use self::say::{call, close, declare, include, note, take_back};
-use self::tell::{hand_over, line, list, show, tell_twins};
+use self::tell::{hand_over, line, list, show, tell_second, tell_twins};
 use super::runbook::{Desk, at_desk};
 use super::{Global, PRINTS};
 use crate::clock;
 use crate::domain::incident::{Duty, Priority};
-use crate::domain::record::{Entry, RecordKind};
+use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::{IncidentId, reason, text, time};
 use crate::incident::line::CALLED;
 use crate::incident::{self, Incident};
@@ -17,14 +18,11 @@ use crate::runtime::post_mortem::Known;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Bytes that are read of a note at most.
-const NOTE: u64 = 8192;
-
-const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
+const RECORDS: &str = "A text that is - is read from the standard input, as many lines as there are.\n\n\
+    Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
 
 /// `quarterdeck incident …`
 #[derive(Debug, Subcommand)]
@@ -40,7 +38,8 @@ pub enum Command {
         /// Also when one that is open is called the same
         #[arg(long)]
         another: bool,
-        /// When it was detected, if that was earlier: its clocks run from then. HH:MM[:SS] in UTC, or 2026-11-29T23:50:00Z
+        /// When it was detected, if that was earlier: its clocks run from then. HH:MM[:SS] in UTC, today's or yesterday's, whichever is nearer, or
+        /// 2026-11-29T23:50:00Z
         #[arg(long, value_name = "TIME", value_parser = detected)]
         detected: Option<Timestamp>,
     },
@@ -61,7 +60,7 @@ pub enum Command {
     /// Write down what was seen or said
     #[command(after_help = RECORDS)]
     Note {
-        /// In your words; - reads them from the standard input, as many lines as there are
+        /// In your words
         text: String,
         /// It is something to be done afterwards
         #[arg(long)]
@@ -271,7 +270,7 @@ impl Command {
     }
 
     async fn carry_out(self, desk: &Desk) -> Result<(), String> {
-        match self {
+        match self.filled()? {
             Self::Declare { title, priority, another, detected } => {
                 declare(desk, &title, priority, (another, detected)).await
             }
@@ -286,10 +285,7 @@ impl Command {
             Self::Include { run, which } => include(desk, &run, which).await,
             Self::Resolve { text, closed_as: Some(how), which } => close(desk, text, &how, which).await,
             Self::TakeBack { record, reason, which } => take_back(desk, &record, &reason, which).await,
-            Self::Note { text, action, beside, which } => {
-                let text = if text == "-" { given()? } else { text };
-                note(desk, text, action, beside, which).await
-            }
+            Self::Note { text, action, beside, which } => note(desk, text, action, beside, which).await,
             other => other.said().tell(desk).await,
         }
     }
@@ -336,10 +332,11 @@ impl Said {
             _ => self.data,
         };
         refuse(incident, self.kind, &data)?;
-        append(desk, incident.id, self.kind, data).await?;
+        let said = append(desk, incident.id, self.kind, data).await?;
         let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
+        tell_second(incident, said.id);
         tell_twins(&after, incident);
         if self.kind == RecordKind::IncidentResolve {
             for run in incident.open_runs(&after.runs) {
@@ -418,18 +415,9 @@ fn with(mut data: Value, key: &str, value: Value) -> Value {
     data
 }
 
-async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value) -> Result<(), String> {
+async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value) -> Result<Record, String> {
     let entry = Entry { kind, run: None, step: None, role: None, target: None, env: desk.exec.env.clone(), data };
-    desk.exec.journal.append_to(incident, entry).await.map(drop).map_err(|error| error.to_string())
-}
-
-/// What the standard input has, in its lines.
-fn given() -> Result<String, String> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(NOTE).read_to_string(&mut text);
-    read.map_err(|error| format!("the standard input can't be read: {error}"))?;
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    Ok(lines.join("\n").trim_matches('\n').to_owned())
+    desk.exec.journal.append_to(incident, entry).await.map_err(|error| error.to_string())
 }
 
 /// `L2`, or 2.

@@ -243,6 +243,14 @@ pub fn truncate(text: &str, width: usize) -> &str {
     text
 }
 
+/// [`truncate`]d, and what was cut ends with `…`.
+pub fn shorten(text: &str, width: usize) -> Cow<'_, str> {
+    if unicode_width::UnicodeWidthStr::width(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", truncate(text, width.saturating_sub(1))))
+}
+
 /// Line and column of a byte of `text`, both from 1; columns count characters. A byte inside a character is its first.
 pub fn line_column(text: &str, byte: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(byte)];

@@ -58,7 +58,7 @@ pub fn day(at: Timestamp) -> Date {
 /// What is further back than this was meant otherwise: the wrong month or year.
 const LONG_AGO: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// A moment that is over, as somebody types it: `2026-11-29T23:50:00Z`, or the last `23:50` or `23:50:04`, in UTC.
+/// A moment that is over, as somebody types it: `2026-11-29T23:50:00Z`, or `23:50` or `23:50:04`, today's or yesterday's, whichever is nearer, in UTC.
 ///
 /// # Errors
 /// A sentence, when it is no moment, is yet to come or was long ago: what is wrong with it, and what to write.
@@ -68,13 +68,15 @@ pub fn past(typed: &str, now: Timestamp) -> Result<Timestamp, String> {
         (Ok(at), _) => (at, false),
         (Err(_), Some(time)) => (last(time, now), true),
         (Err(_), None) => {
-            let how = "23:50 or 23:50:04 (UTC, the last time that it was), or 2026-11-29T23:50:00Z";
+            let how = "23:50 or 23:50:04 (UTC, today's or yesterday's, whichever is nearer), or 2026-11-29T23:50:00Z";
             return Err(format!("that is no moment: write {how}"));
         }
     };
     let clock = now.strftime("%Y-%m-%d %H:%M:%SZ");
     if at > now {
-        let how = if of_day { "; yesterday's is written with its date, as 2026-11-29T23:50:00Z" } else { "" };
+        let yesterday = || (at - SignedDuration::from_hours(24)).strftime("%Y-%m-%dT%H:%M:%SZ");
+        let how =
+            if of_day { format!("; yesterday's is written with its date: {}", yesterday()) } else { String::new() };
         return Err(format!("that is yet to come: it is {clock} now, and times are UTC{how}"));
     }
     if now.duration_since(at) > LONG_AGO {
@@ -112,7 +114,10 @@ mod tests {
             assert_eq!(past(typed, now), Ok(read.parse().unwrap()), "{typed}");
         }
         for (typed, why) in [
-            ("00:11", "that is yet to come: it is 2026-11-30 00:10:30Z now, and times are UTC; yesterday's"),
+            (
+                "00:11",
+                "that is yet to come: it is 2026-11-30 00:10:30Z now, and times are UTC; yesterday's is written with its date: 2026-11-29T00:11:00Z",
+            ),
             ("11:00", "that is yet to come"),
             ("2026-11-30T00:10:31Z", "that is yet to come: it is 2026-11-30 00:10:30Z now, and times are UTC"),
             ("2025-11-30T00:00:00Z", "that is 365 days ago, more than 90 days"),

@@ -103,15 +103,15 @@ fn update(incident: &Incident, rules: &Rules) -> Option<Clock> {
     )
 }
 
-/// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has. What can wait for hours
+/// The lowest level that nobody has called yet, also when a higher one was, until nobody suffers any more. The first one is whoever answered, once somebody has. What can wait for hours
 /// (P2, P3) gets nobody out of bed.
 fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
     if incident.mitigated.is_some() || incident.priority > Priority::P1 {
         return None;
     }
-    let reached = incident.reached();
-    let level = rules.escalation.get(reached)?;
-    let call = Due::Call { level: reached + 1, role: level.role.clone(), contact: level.contact.clone() };
+    let next = incident.next_level();
+    let level = rules.escalation.get(next - 1)?;
+    let call = Due::Call { level: next, role: level.role.clone(), contact: level.contact.clone() };
     due(call, incident.worse_since(), level.after)
 }
 
@@ -128,9 +128,9 @@ pub fn call_next(incident: &Incident, rules: &Rules, now: Timestamp) -> String {
             format!("call next: {whom}, in {figure}")
         };
     }
-    let left = rules.escalation.len().saturating_sub(incident.reached());
+    let all_called = incident.next_level() > rules.escalation.len();
     match (&incident.mitigated, incident.priority) {
-        (_, _) if left == 0 => {
+        (_, _) if all_called => {
             format!("nobody is left to call: L{} is the last of the config", rules.escalation.len())
         }
         (Some(_), _) => "nobody else is called: it is mitigated".to_owned(),

@@ -61,7 +61,7 @@ fn who(out: &mut String, incident: &Incident, rules: &Rules) {
         let all: Vec<String> = std::iter::once(first).chain(then).collect();
         let _ = writeln!(out, "- severity: {}", all.join("; "));
     }
-    for (level, mark) in &incident.called {
+    for (level, mark) in incident.calls() {
         let (who, by) = (clean(&mark.text), clean(&mark.by));
         let _ = writeln!(out, "- called: L{level}, {who}, {}, by {by}", time(mark.at));
     }

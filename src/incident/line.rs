@@ -2,7 +2,7 @@
 
 use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Record, RecordKind};
-use crate::domain::{RunId, Severity, text};
+use crate::domain::{IncidentId, RunId, Severity, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -185,8 +185,20 @@ pub fn same(this: &Incident, why: &str) -> Value {
     json!({ "text": text, "same": this.id })
 }
 
-/// Where a declaration or a note says of which incident that one is not the same, though it may look so.
+/// Where a declaration or a note says of which incidents that one is not the same, though it may look so.
 pub const APART: &str = "beside";
+
+/// What a declaration says of those that are open, beside which it is made knowingly.
+pub fn beside<'a>(open: impl Iterator<Item = &'a Incident>) -> Value {
+    open.map(|incident| json!(incident.id)).collect()
+}
+
+/// Those that it says that of: one, or a list.
+pub(super) fn beside_which(data: &Value) -> impl Iterator<Item = IncidentId> {
+    let named = &data[APART];
+    let all = named.as_array().map_or(std::slice::from_ref(named), Vec::as_slice);
+    all.iter().filter_map(|id| IncidentId::parse(id.as_str()?))
+}
 
 /// The note that an incident is not the same as another one.
 pub fn apart(from: &Incident, why: Option<&str>) -> Value {

@@ -128,9 +128,13 @@ impl Incident {
         self.resolved.is_none()
     }
 
-    /// The highest level of the escalation that somebody of is on it, 0: none. Whoever acknowledged it is the first.
-    pub fn reached(&self) -> usize {
-        self.called.keys().copied().max().unwrap_or(0).max(usize::from(self.acknowledged.is_some()))
+    /// The lowest level of the escalation (from 1) of which nobody was called. Whoever acknowledged it is the first.
+    pub fn next_level(&self) -> usize {
+        let mut level = 1 + usize::from(self.acknowledged.is_some());
+        while self.called.contains_key(&level) {
+            level += 1;
+        }
+        level
     }
 
     /// How it stands, in a word.
@@ -305,7 +309,7 @@ impl Incident {
     fn take(&mut self, record: &Record, at: Timestamp) {
         let (kind, data) = (record.entry.kind, &record.entry.data);
         let told = |key: &str| mark(record, at, said(data, key));
-        if let Some(other) = data[line::APART].as_str().and_then(IncidentId::parse) {
+        for other in line::beside_which(data) {
             said::put(&mut self.said.apart, (other, told("text")), |(_, mark)| mark.order());
         }
         match kind {

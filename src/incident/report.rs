@@ -382,7 +382,13 @@ fn md(text: &str) -> String {
 
 /// In as many lines as somebody wrote, which stay in their cell.
 fn md_lines(text: &str) -> String {
-    text.trim().lines().map(|line| md(line.trim_end())).collect::<Vec<_>>().join("<br>")
+    let told = |line: &str| {
+        let line = line.trim_end();
+        let own = line.trim_start();
+        // Markdown shows no spaces at the beginning of a line.
+        format!("{}{}", "&nbsp;".repeat(line.chars().count() - own.chars().count()), md(own))
+    };
+    text.trim().lines().map(told).collect::<Vec<_>>().join("<br>")
 }
 
 fn capital(word: &str) -> String {

@@ -126,6 +126,15 @@ impl Incident {
         }
     }
 
+    /// Who was called, by their levels: also who was after somebody else of that level, but for what was taken back.
+    pub fn calls(&self) -> Vec<(usize, &Mark)> {
+        let called = self.said.called.iter().filter(|(_, mark)| self.said.counts(mark));
+        let mut calls: Vec<(usize, &Mark)> = called.map(|(level, mark)| (*level, mark)).collect();
+        // Those of one level stay in the order of time.
+        calls.sort_by_key(|(level, _)| *level);
+        calls
+    }
+
     /// All that it was ever called.
     pub fn titles(&self) -> impl Iterator<Item = &str> {
         let later = self.said.titles.iter().map(|mark| mark.text.as_str());

@@ -3,6 +3,7 @@
 
 use super::{Incident, Mark};
 use crate::domain::incident::{Duty, Priority};
+use crate::domain::text;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -68,6 +69,20 @@ impl Incident {
             Echo::Already(text) => Some((*record, text.as_str())),
             Echo::Before(_) => None,
         })
+    }
+
+    /// That a record changes nothing, as somebody had said it before: who, and of a call who was reached. Harmless.
+    pub fn second(&self, record: Uuid) -> Option<String> {
+        let (_, first) = self.said_before().find(|(said, _)| *said == record)?;
+        let whom = self.first_call(record).map(|call| format!(" ({})", call.text)).unwrap_or_default();
+        let told = format!("{first}{whom}; that counts, and what you said stays in the timeline");
+        Some(text::clean(&told).into_owned())
+    }
+
+    /// Of a call of a level that somebody had called before: that one.
+    pub fn first_call(&self, record: Uuid) -> Option<&Mark> {
+        let (level, _) = self.said.called.iter().find(|(_, mark)| mark.record == record)?;
+        self.called.get(level).filter(|first| first.record != record)
     }
 
     /// Finds out what was said twice, and tells the lines.

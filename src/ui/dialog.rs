@@ -12,6 +12,9 @@ use unicode_width::UnicodeWidthStr;
 /// Lines with their roles.
 pub type Lines = Vec<(Role, String)>;
 
+/// Cells at the right of the lower frame in which stands how many more lines there are.
+const REST: u16 = 28;
+
 /// Draws a box whose title tells its keys; where there is no room for both, the keys stand in the lower frame. Returns the
 /// area of the foot, `foot` rows high.
 pub fn draw_keyed(
@@ -19,20 +22,21 @@ pub fn draw_keyed(
     area: Rect,
     buf: &mut Buffer,
     (title, keys): (&str, &str),
-    lines: &Lines,
+    (lines, scroll): (&Lines, &Scroll),
     foot: u16,
 ) -> Rect {
     let whole = format!("{title}  ({keys})");
     if text::clean(&whole).width() <= usize::from(width(area).saturating_sub(6)) {
-        return draw(state, area, buf, &whole, lines, &Scroll::default(), foot);
+        return draw(state, area, buf, &whole, lines, scroll, foot);
     }
-    let at = draw(state, area, buf, title, lines, &Scroll::default(), foot);
+    let at = draw(state, area, buf, title, lines, scroll, foot);
+    let rest = if lines.len() > usize::from(area.height.saturating_sub(4 + foot)) { REST } else { 0 };
     let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
     canvas::put(
         buf,
         (at.x + 1, at.bottom()),
         &format!(" {keys} "),
-        at.width.saturating_sub(2),
+        at.width.saturating_sub(2 + rest),
         state.cx().style(border),
     );
     at

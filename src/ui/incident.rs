@@ -7,6 +7,7 @@ use crate::theme::Role;
 use crate::widgets::canvas;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of an incident's title that stay where room is short: its severity, and enough to know it by.
@@ -30,10 +31,17 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&clocks), area.width, style);
     let left = usize::from(end.saturating_sub(area.x + 3));
     let room = left.saturating_sub(stands.width()).max(TITLE_CELLS.min(left));
-    let whole = line.title.width() <= room;
-    let (title, cut) =
-        if whole { (line.title.as_str(), "") } else { (text::truncate(&line.title, room.saturating_sub(1)), "…") };
-    canvas::put(buf, (area.x + 1, area.y), &format!("{title}{cut}{stands}"), left as u16, style);
+    canvas::put(buf, (area.x + 1, area.y), &format!("{}{stands}", short(&line.title, room)), left as u16, style);
+}
+
+/// A title in so many cells. Of its id all or nothing stays: half of it names nothing, and leaves a bracket open.
+fn short(title: &str, room: usize) -> Cow<'_, str> {
+    let cut = text::shorten(title, room);
+    let without = title.rfind(" (").unwrap_or(title.len());
+    if matches!(cut, Cow::Owned(_)) && cut.len() - '…'.len_utf8() > without {
+        return format!("{}…", &title[..without]).into();
+    }
+    cut
 }
 
 /// What of a line is said.
@@ -110,9 +118,9 @@ mod tests {
         IncidentLine {
             title: "P0 The players of all of Europe can't log in (3a21ab)".to_owned(),
             state: [
-                ": acknowledged, 12 alerts fire, perhaps the same as 5b21ab, 2 more open (P0, respond late)",
-                ": acknowledged, 12 fire, same as 5b21ab?, +2 P0 late",
-                ": acknowledged, same as 5b21ab?, +2 P0 late",
+                ": acknowledged, 12 alerts fire, perhaps the same as 5b21ab, 2 more open (worst P0, respond late)",
+                ": acknowledged, 12 fire, same as 5b21ab?, +2, worst P0 late",
+                ": acknowledged, same as 5b21ab?, +2, worst P0 late",
                 ": acknowledged",
             ]
             .map(str::to_owned),
@@ -146,5 +154,16 @@ mod tests {
         assert_eq!(stands(110), of.state[1]);
         assert_eq!((stands(100), stands(80), stands(60)), (&*of.state[2], &*of.state[3], ""));
         assert_eq!((at(40), at(10)), ("respond late 1h 04m".to_owned(), "respond late 1h 04m".to_owned()));
+    }
+
+    #[test]
+    fn a_title_that_is_cut_leaves_no_bracket_open() {
+        let title = "P0 late (EU) P0 (3a21ab)";
+        for room in 1..title.len() {
+            let told = short(title, room);
+            assert!(told.ends_with('…') && told.width() <= room && !told.contains(" (3"), "{told}");
+        }
+        assert_eq!((short(title, 17), short(title, 24)), ("P0 late (EU) P0…".into(), title.into()));
+        assert_eq!(short("P0 late", 5), "P0 l…");
     }
 }

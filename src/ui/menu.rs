@@ -20,14 +20,16 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
     let first = menu.cursor.saturating_sub(room.saturating_sub(1));
     let wide = menu.lines.iter().map(|line| line.text.width()).max().unwrap_or(0).min(TEXT);
     let mut lines = Lines::new();
-    for (index, line) in menu.lines.iter().enumerate().skip(first).take(room) {
+    for (index, line) in menu.lines.iter().enumerate() {
         let cursor = if index == menu.cursor { "▶" } else { " " };
         let mark = text::pad(line.mark, 1);
-        let name = text::pad(text::truncate(&line.text, TEXT), wide);
+        let name = text::pad(&text::shorten(&line.text, TEXT), wide);
         let role = if menu.kind.dims_notes() && !line.note.is_empty() { Role::Muted } else { Role::Text };
         lines.push((role, format!("{cursor} {mark} {name}  {}", line.note)));
     }
-    dialog::draw_keyed(state, area, buf, (&menu.title, menu.kind.keys()), &lines, 0);
+    let mut scroll = Scroll::default();
+    scroll.to(first);
+    dialog::draw_keyed(state, area, buf, (&menu.title, menu.kind.keys()), (&lines, &scroll), 0);
 }
 
 /// The name of a view, being typed.

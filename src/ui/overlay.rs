@@ -116,7 +116,7 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
         (true, false) => format!("Enter does it, Tab {tab}, Esc closes"),
         (false, false) => format!("none begins so: ↓ chooses, Tab {tab}, Esc closes"),
     };
-    let foot = dialog::draw_keyed(state, area, buf, (&palette.title, &keys), &lines, 1);
+    let foot = dialog::draw_keyed(state, area, buf, (&palette.title, &keys), (&lines, &Scroll::default()), 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     palette.field.draw(field, buf, cx.style(Role::Input));
 }

@@ -93,6 +93,14 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     let said = ok(&home, &["incident", "call"]);
     assert!(!said.contains("call L2"), "who acknowledged it is the first, and the second was called: {said}");
     assert!(said.ends_with("nobody is left to call: L2 is the last of the config\n"), "{said}");
+    let said = ok(&home, &["incident", "call", "L1", "--reached", "Ben by phone"]);
+    for told in [
+        "L1 was called by ",
+        " already (on call, Ada by phone); that counts",
+        &format!("`quarterdeck incident take-back {} REASON", link("called L1")),
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
     let told = ok(&home, &["incident", "show"]);
     assert!(
         told.contains("called L1: on call, Ada by phone") && told.contains("called L2: senior SRE, Grace, 0101"),
@@ -103,12 +111,15 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "mitigate", "rolled back"]);
     let handover = ok(&home, &["incident", "handover"]);
     assert!(
-        handover.contains("- commander: ada") && handover.contains("- to do afterwards: alert on the disk"),
+        handover.contains("- commander: ada")
+            && handover.contains("- to do afterwards: alert on the disk")
+            && handover.contains("L1, on call, Ben by phone, "),
         "{handover}"
     );
     ok(&home, &["incident", "resolve", "all well"]);
     refused(&home, &["incident", "mitigate", "again"], "is resolved: `quarterdeck incident reopen");
     refused(&home, &["incident", "reopen", "x"], "say why, in at least two words");
+    refused(&home, &["incident", "title", "-"], "write a title or a name out");
 
     refused(&home, &["incident", "note", " "], "text is empty");
     for records in [&["note", "seen"][..], &["ack"], &["report", "--output"], &["declare", "x", "-p", "3"]] {
@@ -144,7 +155,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
         kinds,
         [
             "incident", "incident", "incident", "incident", "incident", "note", "note", "incident", "incident", "note",
-            "update", "incident", "incident", "incident", "incident"
+            "update", "incident", "incident", "incident", "incident", "incident"
         ]
     );
     assert!(String::from_utf8_lossy(&home.run(&["journal", "verify"]).stdout).contains("every chain is intact"));
@@ -280,6 +291,15 @@ fn what_is_open_already_is_declared_once_and_what_was_none_owes_nothing() {
     screen.wait_text("Late: resolved as a false alarm");
     screen.wait_no_text("post-mortem 4");
     leave(&mut screen);
+}
+
+#[test]
+fn in_a_rehearsal_that_goes_faster_a_moment_that_is_typed_is_told_by_both_clocks() {
+    let home = Home::new("environment = \"lab\"\n[incident]\nspeed = 5.0\n");
+    let typed = Timestamp::now() - SignedDuration::from_mins(8);
+    let said = ok(&home, &["incident", "declare", "Late", "-p", "2", "--detected", &typed.to_string()]);
+    let told = format!("detected {} by the clock, ", typed.strftime("%Y-%m-%d %H:%M:%SZ"));
+    assert!(said.contains(&told) && said.contains("by the rehearsal's time, 40 min before"), "{said}");
 }
 
 #[test]
@@ -560,12 +580,24 @@ fn what_told_of_it_and_what_still_fires_stands_where_it_is_typed() {
     let Snapshot::Alerts(report) = rows(Subject::Alerts, 1, &[]) else { unreachable!() };
     let alert = Alert { state: AlertState::Firing, severity: Severity::Critical, ..(*report.alerts[0]).clone() };
     let name = alert.name.clone();
-    let fires = Snapshot::Alerts(AlertReport { alerts: vec![Arc::new(alert)], ..AlertReport::default() });
-    scene.good("prometheus", "main", fires);
+    let fires = |severity| {
+        let alert = Arc::new(Alert { severity, ..alert.clone() });
+        Snapshot::Alerts(AlertReport { alerts: vec![alert], ..AlertReport::default() })
+    };
+    // What asks for nothing, as a watchdog, is no incident, and began with none.
+    scene.good("prometheus", "main", fires(Severity::Info));
     scene.keys("3X1");
-    let seen = |scene: &mut Scene, told: &str| {
+    let lines = |scene: &mut Scene| -> Vec<String> {
         let buffer = scene.paint();
-        let text: Vec<String> = (0..30).map(|y| (0..100).map(|x| buffer[(x, y)].symbol()).collect()).collect();
+        (0..30).map(|y| (0..100).map(|x| buffer[(x, y)].symbol()).collect()).collect()
+    };
+    let text = lines(&mut scene).join("\n");
+    assert!(text.contains("What do others call it?") && !text.contains("detected: "), "{text}");
+    scene.key(KeyCode::Esc);
+    scene.good("prometheus", "main", fires(Severity::Critical));
+    scene.keys("X1");
+    let seen = |scene: &mut Scene, told: &str| {
+        let text = lines(scene);
         assert!(text.iter().any(|line| line.contains(told)), "{told}: {text:#?}");
     };
     seen(&mut scene, &format!("detected: when {name} began"));

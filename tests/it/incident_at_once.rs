@@ -148,3 +148,46 @@ fn what_is_known_afterwards_is_assessed_afterwards() {
     let data: Vec<Value> = told(&mut scene).into_iter().map(|(_, entry)| entry.data).collect();
     assert_eq!(data, [json!({ "impact": "nobody plays in Europe" }), json!({ "scope": "all servers" })]);
 }
+
+#[test]
+fn a_list_that_does_not_fit_says_how_much_of_it_is_below() {
+    let mut scene = Scene::new(&ALERTS, (80, 24));
+    come(&mut scene, record(1, "ben", -60, RecordKind::IncidentDeclare, declared("Slow")));
+    come(&mut scene, record(2, "ben", -50, RecordKind::IncidentNote, json!({ "text": "it is slow ".repeat(9) })));
+    scene.keys("X");
+    let screen = seen(&mut scene);
+    assert!(screen.contains(" 1 more line below: PgDn ") && !screen.contains("declare another"), "{screen}");
+    scene.key(KeyCode::End);
+    let screen = seen(&mut scene);
+    assert!(screen.contains(" lines: PgUp ") && screen.contains("▶ x declare another"), "{screen}");
+    // A line that is cut says so.
+    scene.keys("b");
+    let screen = seen(&mut scene);
+    assert!(screen.contains("1 it is slow ") && screen.contains("it is s…  "), "{screen}");
+}
+
+#[test]
+fn several_others_are_told_by_the_worst_of_them() {
+    let mut scene = Scene::new(&ALERTS, (150, 30));
+    for (number, priority) in [(1, "P1"), (2, "P2"), (3, "P3")] {
+        let data = json!({ "title": format!("Slow {number}"), "priority": priority });
+        let mut declared = record(number, "ben", -60, RecordKind::IncidentDeclare, data);
+        declared.incident = Some(Uuid::from_u128(number << 64 | number).to_string());
+        come(&mut scene, declared);
+    }
+    scene.keys("Xg3");
+    let screen = seen(&mut scene);
+    assert!(screen.contains("P3 Slow 3 (000003): declared, 2 more open (worst P1)"), "{screen}");
+}
+
+#[test]
+fn one_more_that_is_declared_knowingly_is_beside_all_that_are_open() {
+    let mut scene = twins();
+    scene.keys("Xx1Slow");
+    scene.key(KeyCode::Enter);
+    scene.keys("y");
+    let all = told(&mut scene);
+    let declared = all.iter().find(|(_, entry)| entry.kind == RecordKind::IncidentDeclare);
+    let beside = &declared.expect("it is declared").1.data["beside"];
+    assert_eq!(beside.as_array().map(Vec::len), Some(2), "{beside}");
+}

@@ -10,7 +10,7 @@ use crate::incident::{Incident, Watch};
 pub struct IncidentLine {
     /// `P1 Players can't log in (3a21ab)`.
     pub title: String,
-    /// How it stands, the most words first: `: acknowledged, 3 alerts fire, 1 more open (P2)`; `: acknowledged, 3 fire, +1 P2`; without what fires; `: acknowledged`
+    /// How it stands, the most words first: `: acknowledged, 3 alerts fire, 1 more open (P2)`; `: acknowledged, 3 fire, +1 P2`, of several `+2, worst P0`; without what fires; `: acknowledged`
     /// alone.
     pub state: [String; 4],
     /// The next one first: those that are late stand before all others.
@@ -68,14 +68,16 @@ impl State {
         Some(IncidentLine { title: menu::title(incident), state, clocks })
     }
 
-    /// Those that are open beside it: `, 1 more open (P2, call L2 late)`, and `, +1 P2 late`.
+    /// Those that are open beside it: `, 1 more open (P2, call L2 late)`, and `, +1 P2 late`; of several `, 2 more open (worst P0)`, and `, +2, worst P0`.
     fn others(&self) -> (String, String) {
         let Some((count, of)) = self.watch.others() else { return Default::default() };
         let worst = self.watch.beside().min_by_key(|other| other.priority);
         let late = worst.and_then(|other| late(&self.watch, other, self));
         let told = late.as_ref().map(|what| format!(", {what} late")).unwrap_or_default();
         let brief = if late.is_some() { " late" } else { "" };
-        (format!(", {count} more open ({}{told})", of.word()), format!(", +{count} {}{brief}", of.word()))
+        let (of, worst) = (of.word(), if count > 1 { "worst " } else { "" });
+        let comma = if count > 1 { "," } else { "" };
+        (format!(", {count} more open ({worst}{of}{told})"), format!(", +{count}{comma} {worst}{of}{brief}"))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::menu::{Choice, Menu, MenuKind, MenuLine};
 use crate::app::{Overlay, State};
 use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
-use crate::domain::{Alert, IncidentId, ThingId, text};
+use crate::domain::{Alert, IncidentId, Severity, ThingId, text};
 use crate::incident::line::{CALLED, apart, taken_back};
 use crate::incident::{Document, Incident, clocks};
 use crate::runbook::Writes;
@@ -108,11 +108,12 @@ fn declarations(state: &State) -> Vec<MenuLine> {
     lines.collect()
 }
 
-/// The alert under the cursor, if there is one.
+/// The alert under the cursor, if there is one that asks for something: a watchdog, which fires always, is no incident, and began with none.
 pub fn selected_alert(state: &State) -> Option<&Alert> {
     let selected = state.pane().selected()?;
     let ThingId::Alert { fingerprint } = &selected.id else { return None };
-    state.store.all_alerts().find(|alert| alert.fingerprint == *fingerprint).map(|alert| &**alert)
+    let alert = state.store.all_alerts().find(|alert| alert.fingerprint == *fingerprint)?;
+    (alert.severity > Severity::Info).then_some(&**alert)
 }
 
 /// `ServiceDown game-1:8081`: an alert and where it is, harmless.

@@ -33,8 +33,8 @@ pub(super) fn tell(state: &mut State, record: &Record, before: &HashSet<Uuid>) {
 fn second(state: &State, record: &Record, before: &HashSet<Uuid>) -> Option<String> {
     let incident = of(state, record)?;
     let own = |record: Uuid| incident.lines.iter().any(|line| line.record == record && line.by == own_name(state));
-    let (_, first) = incident.said_before().find(|(record, _)| !before.contains(record) && own(*record))?;
-    Some(format!("{}: {}; that counts, and what you said stays in the timeline", incident.short(), text::clean(first)))
+    let (second, _) = incident.said_before().find(|(record, _)| !before.contains(record) && own(*record))?;
+    Some(format!("{}: {}", incident.short(), incident.second(second)?))
 }
 
 fn own_name(state: &State) -> String {

@@ -2,14 +2,14 @@
 
 use super::super::runbook::{Desk, run_called};
 use super::super::setup::here;
-use super::tell::{line, tell_twins};
+use super::tell::{detected as when_detected, line, tell_twins};
 use super::{Said, Which, all_known, append, with};
 use crate::clock;
 use crate::domain::incident::{ClosedAs, Priority};
 use crate::domain::record::RecordKind;
-use crate::domain::{IncidentId, text, time};
+use crate::domain::{IncidentId, text};
 use crate::incident::line::APART;
-use crate::incident::{self, Detected, Incident, clocks, report};
+use crate::incident::{self, Incident, clocks};
 use crate::runtime::post_mortem::Known;
 use jiff::Timestamp;
 use serde_json::json;
@@ -93,7 +93,9 @@ pub(super) async fn close(desk: &Desk, text: Option<String>, how: &[String], whi
     let said = Said { which: Some(this.id.to_string()), kind: RecordKind::IncidentResolve, data };
     said.tell(desk).await?;
     match same {
-        Some(same) => append(desk, same.id, RecordKind::IncidentNote, incident::line::same(this, &text)).await,
+        Some(same) => {
+            append(desk, same.id, RecordKind::IncidentNote, incident::line::same(this, &text)).await.map(drop)
+        }
         None => Ok(()),
     }
 }
@@ -115,8 +117,8 @@ pub(super) async fn declare(
     }
     let id = IncidentId(Uuid::now_v7());
     let mut data = with(before.rules.declaration(priority), "title", json!(title));
-    if let Some(same) = same {
-        data[APART] = json!(same.id);
+    if another {
+        data[APART] = incident::line::beside(before.incidents.open());
     }
     if let Some(detected) = detected {
         data["detected"] = json!(detected);
@@ -125,9 +127,8 @@ pub(super) async fn declare(
     let known = all_known(desk).await?;
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
-    if let Some(Detected { mark, .. }) = &incident.detected {
-        let before = time::words(time::between(mark.at, incident.declared.at));
-        println!("detected {}, {before} before: its clocks run from then", report::time(mark.at));
+    if let Some(told) = when_detected(incident) {
+        println!("{told}");
     }
     // Somebody may have declared it in the same moment.
     tell_twins(&known, incident);
@@ -142,7 +143,7 @@ pub(super) async fn call(
 ) -> Result<(), String> {
     let known = all_known(desk).await?;
     let incident = known.incidents.find(which.id.as_deref())?;
-    let number = level.unwrap_or(incident.reached() + 1);
+    let number = level.unwrap_or_else(|| incident.next_level());
     let of = known.rules.escalation.len();
     let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
     let level =

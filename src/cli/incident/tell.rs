@@ -6,12 +6,13 @@ use super::super::setup::here;
 use super::{Report, Which, all_known, with};
 use crate::clock;
 use crate::domain::incident::Rules;
-use crate::domain::{json, text};
+use crate::domain::{json, text, time};
 use crate::incident::edits::Kept;
 use crate::incident::twins::before;
 use crate::incident::{Incident, Mark, clocks, handover, json as shape, report};
 use crate::runtime::post_mortem::{self, Known};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// `3a21ab  P1 Players can't log in: acknowledged; update in 12:04, call L2 (senior SRE) in 4:00`.
 pub(super) fn line(incident: &Incident, rules: &Rules) -> String {
@@ -25,6 +26,29 @@ pub(super) fn line(incident: &Incident, rules: &Rules) -> String {
     let due = if due.is_empty() { String::new() } else { format!("; {}", due.join(", ")) };
     let (name, priority, word) = (incident.short(), incident.priority.word(), incident.standing());
     text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
+}
+
+/// That what was just said changes nothing, as somebody had said it before, and how it would count all the same.
+pub(super) fn tell_second(incident: &Incident, said: Uuid) {
+    let Some(told) = incident.second(said) else { return };
+    let name = incident.short();
+    let mends = incident.first_call(said).map(|first| {
+        let record = first.link.trim_start_matches("record ");
+        format!(": `quarterdeck incident take-back {record} REASON --incident {name}` takes back the first, and yours counts")
+    });
+    eprintln!("quarterdeck: {name}: {told}{}", text::clean(&mends.unwrap_or_default()));
+}
+
+/// When it was detected, and of a rehearsal that goes at another speed also by the clock, as it was typed.
+pub(super) fn detected(incident: &Incident) -> Option<String> {
+    let at = incident.detected.as_ref()?.mark.at;
+    let (clock, before) = (incident.by_the_clock(at), time::words(time::between(at, incident.declared.at)));
+    let when = if clock == at {
+        report::time(at)
+    } else {
+        format!("{} by the clock, {} by the rehearsal's time", report::time(clock), report::time(at))
+    };
+    Some(format!("detected {when}, {before} before: its clocks run from then"))
 }
 
 /// That an incident and another one are perhaps the same, and what to say of that.

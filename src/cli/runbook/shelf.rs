@@ -231,7 +231,12 @@ fn table(known: &Known<'_>, now: Timestamp, narrow: bool) -> String {
     let Known { library, ran, .. } = known;
     let cells = |runbook: &Runbook| {
         let last = ran.get(&runbook.id).map_or_else(|| "never".to_owned(), |last| last.text(now));
-        [runbook.id.clone(), runbook.risk.word().to_owned(), cut(&text::clean(&runbook.owner), OWNER), last]
+        [
+            runbook.id.clone(),
+            runbook.risk.word().to_owned(),
+            text::shorten(&text::clean(&runbook.owner), OWNER).into_owned(),
+            last,
+        ]
     };
     let heads = ["ID", "RISK", "OWNER", "LAST RUN"].map(str::to_owned);
     let rows: Vec<[String; 4]> = library.iter().map(|runbook| cells(runbook)).collect();
@@ -245,18 +250,13 @@ fn table(known: &Known<'_>, now: Timestamp, narrow: bool) -> String {
     };
     let mut out = line(&heads, "TITLE");
     for (runbook, row) in library.iter().zip(&rows) {
-        out.push_str(&line(row, &cut(&text::clean(&runbook.title), room)));
+        out.push_str(&line(row, &text::shorten(&text::clean(&runbook.title), room)));
         let file = runbook.path.as_ref().map(|path| path.display().to_string());
         for note in file.into_iter().chain(known.notes(runbook).into_iter().map(|note| format!("! {note}"))) {
             let _ = writeln!(out, "  {}", text::clean(&note));
         }
     }
     out
-}
-
-/// What is cut says so.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width { text.to_owned() } else { format!("{}…", text::truncate(text, width - 1)) }
 }
 
 fn page(runbook: &Runbook, known: &Known<'_>) -> String {

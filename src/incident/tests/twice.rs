@@ -48,6 +48,14 @@ fn of_two_that_say_the_same_the_first_counts_and_the_second_says_so() {
         ]
     );
     assert_eq!(incident.said_before().count(), 7);
+    // Who was second is told so, and of a call who was reached; the handover names both.
+    let seconds: Vec<String> = incident.lines.iter().filter_map(|line| incident.second(line.record)).collect();
+    let [mitigated, called] = [4, 3].map(|at| seconds[at].as_str());
+    assert_eq!(mitigated, "mitigated by ada already; that counts, and what you said stays in the timeline");
+    assert!(called.starts_with("L2 was called by ada already (senior SRE, Grace); that counts"), "{called}");
+    let told = handover::write(&incident, &Runs::default(), &Rules::default(), at(100));
+    let calls: Vec<&str> = told.lines().filter(|line| line.starts_with("- called: ")).collect();
+    assert!(matches!(calls[..], [first, second] if first.ends_with("by ada") && second.ends_with("by ben")), "{told}");
 }
 
 #[test]
@@ -146,6 +154,12 @@ fn two_declarations_of_one_alert_are_said_to_be_perhaps_one_until_somebody_says_
     let mut knowing = records.clone();
     knowing[3].entry.data[super::super::line::APART] = json!(id());
     assert_eq!(twin(&knowing), None);
+    // A third one that is declared knowingly is neither of the two.
+    let mut third = declare_too(&mut ada, 4, 8);
+    let told = |third: &Record| Incidents::of(&with(third.clone())).get(IncidentId(Uuid::from_u128(8))).unwrap().twin;
+    assert_eq!(told(&third), Some(id()));
+    third.entry.data[super::super::line::APART] = super::super::line::beside(all.open());
+    assert_eq!(told(&third), None);
     // Another alert, and another name: nobody would take them for one.
     let mut another = records.clone();
     another[3].entry.data["alert"]["fingerprint"] = "f2".into();
@@ -215,8 +229,15 @@ fn an_alert_is_told_by_its_name_and_labels_and_a_call_by_who_was_reached() {
     assert_eq!(late, "call now: L2 senior SRE (nobody is named in the config), late 3:20");
     let mitigated = pen.write(70, Some(id()), RecordKind::IncidentMitigate, json!({ "text": "restarted" }));
     assert_eq!(next(&[&called[..], &[mitigated]].concat()), "nobody else is called: it is mitigated");
-    let last = pen.write(70, Some(id()), RecordKind::IncidentEscalate, json!({ "level": 4, "role": "VP" }));
-    assert_eq!(next(&[&called[..], &[last]].concat()), "nobody is left to call: L4 is the last of the config");
+    let mut all = called.to_vec();
+    let mut call = |level| {
+        all.push(pen.write(80, Some(id()), RecordKind::IncidentEscalate, json!({ "level": level, "role": "VP" })));
+        next(&all)
+    };
+    // Who is called before their turn stands for nobody below.
+    assert_eq!(call(4), "call next: L2 senior SRE (nobody is named in the config), in 28:20");
+    assert!(call(2).starts_with("call next: L3 "));
+    assert_eq!(call(3), "nobody is left to call: L4 is the last of the config");
 }
 
 #[test]
@@ -230,7 +251,7 @@ fn the_lines_of_a_note_stand_in_a_row_and_stay_lines_in_the_post_mortem() {
     let incident = one(&records);
     assert_eq!(incident.lines[1].what, "the disk / is | full / see df (taken back)");
     let report = reported(&records, Style::default());
-    for told in ["| ada: the disk<br>  is \\| full<br><br>see df (taken back) |", "- [ ] one<br>two (ada, "] {
+    for told in ["| ada: the disk<br>&nbsp;&nbsp;is \\| full<br><br>see df (taken back) |", "- [ ] one<br>two (ada, "] {
         assert!(report.contains(told), "{told}: {report}");
     }
     let told = handover::write(&incident, &Runs::default(), &Rules::default(), at(100));

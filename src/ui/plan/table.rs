@@ -28,7 +28,7 @@ pub(super) fn table(out: &mut Lines, rows: &Rows, extent: &str, width: usize) {
     let hidden = if hidden.is_empty() { hidden } else { format!(" (without {hidden}: no room)") };
     wrap_into(out, Role::SeverityInfo, &format!("{extent}{hidden}:"), width, 2);
     let join = |cells: &[String]| {
-        let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(&shortened(text, *width), *width));
+        let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(&text::shorten(text, *width), *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     if !shown.is_empty() {
@@ -48,14 +48,6 @@ fn cell(value: &Value) -> String {
             text::clean(&value.to_string()).into_owned()
         }
     }
-}
-
-/// What is cut says so.
-fn shortened(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    format!("{}…", text::truncate(text, width.saturating_sub(1)))
 }
 
 /// The widths of the columns that fit beside each other: the widest give way first, then the last are left out. The order is
