@@ -1,6 +1,7 @@
 //! Incidents on the screen: the menu of `X`, what is typed for it, and what is recorded by itself while one is under way.
 
 mod alerts;
+mod asked;
 mod facts;
 mod header;
 mod menu;

@@ -21,8 +21,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const RECORDS: &str = "A text that is - is read from the standard input, as many lines as there are.\n\n\
-    Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
+const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
 
 /// `quarterdeck incident …`
 #[derive(Debug, Subcommand)]
@@ -60,7 +59,7 @@ pub enum Command {
     /// Write down what was seen or said
     #[command(after_help = RECORDS)]
     Note {
-        /// In your words
+        /// In your words; - reads them from the standard input, as many lines as there are
         text: String,
         /// It is something to be done afterwards
         #[arg(long)]
@@ -77,7 +76,7 @@ pub enum Command {
         /// P0 to P3
         #[arg(value_parser = priority)]
         priority: Priority,
-        /// Why
+        /// Why; - reads it from the standard input
         reason: String,
         #[command(flatten)]
         which: Which,
@@ -96,7 +95,7 @@ pub enum Command {
     /// Write down what others were told: the clock of the next update begins anew
     #[command(after_help = RECORDS)]
     Update {
-        /// What they were told
+        /// What they were told; - reads it from the standard input
         text: String,
         #[command(flatten)]
         which: Which,
@@ -114,7 +113,7 @@ pub enum Command {
     TakeBack {
         /// What `show` names: record 7f3a21/12, or 7f3a21/12 alone
         record: String,
-        /// Why
+        /// Why; - reads it from the standard input
         reason: String,
         #[command(flatten)]
         which: Which,
@@ -134,7 +133,7 @@ pub enum Command {
     /// Say that nobody suffers from it any more
     #[command(after_help = RECORDS)]
     Mitigate {
-        /// By what
+        /// By what; - reads it from the standard input
         text: String,
         #[command(flatten)]
         which: Which,
@@ -142,7 +141,7 @@ pub enum Command {
     /// Say that it is over; the clock of the post-mortem begins
     #[command(visible_alias = "close", after_help = RECORDS)]
     Resolve {
-        /// How it ended; with --as, how that is known
+        /// How it ended; with --as, how that is known; - reads it from the standard input
         #[arg(required_unless_present = "closed_as")]
         text: Option<String>,
         /// It was none of its own, and no post-mortem is owed: false-alarm, or duplicate-of ID
@@ -154,7 +153,7 @@ pub enum Command {
     /// Say that it was not over
     #[command(after_help = RECORDS)]
     Reopen {
-        /// Why: two words and 10 characters at least
+        /// Why: two words and 10 characters at least; - reads it from the standard input
         reason: String,
         #[command(flatten)]
         which: Which,
@@ -201,13 +200,13 @@ pub struct Which {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Assess {
-    /// Who suffers, and from what
+    /// Who suffers, and from what; - reads it from the standard input
     #[arg(long, value_name = "TEXT")]
     impact: Option<String>,
-    /// One server or all, one feature or the whole
+    /// One server or all, one feature or the whole; - reads it from the standard input
     #[arg(long, value_name = "TEXT")]
     scope: Option<String>,
-    /// What changed before it began
+    /// What changed before it began; - reads it from the standard input
     #[arg(long, value_name = "TEXT")]
     changed: Option<String>,
     #[arg(

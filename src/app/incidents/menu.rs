@@ -1,5 +1,6 @@
 //! The menus of `X`: what can be declared, and what can be said of the incident that is open.
 
+use super::asked::{CHANGED, FALSE_ALARM, IMPACT, MITIGATED, NOTE, REOPENED, RESOLVED, SCOPE, TITLE, TO_DO, TOLD};
 use super::facts::{same_as, since};
 use super::{Ask, Step, of_alert};
 use crate::app::menu::{Choice, Menu, MenuKind, MenuLine};
@@ -7,7 +8,7 @@ use crate::app::{Overlay, State};
 use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, Severity, ThingId, text};
-use crate::incident::line::{CALLED, apart, taken_back};
+use crate::incident::line::{apart, taken_back};
 use crate::incident::{Document, Incident, clocks};
 use crate::runbook::Writes;
 use serde_json::{Value, json};
@@ -71,7 +72,7 @@ pub fn title(incident: &Incident) -> String {
     format!("{} {} ({})", incident.priority.word(), text::clean(&incident.title), incident.short())
 }
 
-fn line(mark: &'static str, text: impl Into<String>, note: impl Into<String>, step: Step) -> MenuLine {
+pub(super) fn line(mark: &'static str, text: impl Into<String>, note: impl Into<String>, step: Step) -> MenuLine {
     MenuLine { mark, text: text.into(), note: note.into(), choice: Choice::Incident(step) }
 }
 
@@ -119,111 +120,6 @@ pub fn selected_alert(state: &State) -> Option<&Alert> {
 /// `ServiceDown game-1:8081`: an alert and where it is, harmless.
 pub fn place(alert: &Alert) -> String {
     text::clean(&format!("{} {}", alert.name, alert.target())).trim().to_owned()
-}
-
-/// Something that is typed: its letter, what the line says and notes, what is recorded and where the text goes, and what is asked.
-struct Typed {
-    mark: &'static str,
-    text: &'static str,
-    note: &'static str,
-    kind: RecordKind,
-    key: &'static str,
-    question: &'static str,
-}
-
-const NOTE: Typed = Typed {
-    mark: "n",
-    text: "note",
-    note: "what was seen or said",
-    kind: RecordKind::IncidentNote,
-    key: "text",
-    question: "What was seen, said or decided?",
-};
-const TOLD: Typed = Typed {
-    mark: "u",
-    text: "others were told",
-    note: "the clock of the next update begins anew",
-    kind: RecordKind::IncidentUpdate,
-    key: "text",
-    question: "What were they told? It is recorded here; a runbook as status-update sends it.",
-};
-const IMPACT: Typed = Typed {
-    mark: "i",
-    text: "assess impact",
-    note: "",
-    kind: RecordKind::IncidentAssess,
-    key: "impact",
-    question: "Who suffers, how many, and what can't they do?",
-};
-const SCOPE: Typed = Typed {
-    mark: "s",
-    text: "assess scope",
-    note: "",
-    kind: RecordKind::IncidentAssess,
-    key: "scope",
-    question: "One server or all? One feature or the whole?",
-};
-const CHANGED: Typed = Typed {
-    mark: "w",
-    text: "assess what changed",
-    note: "",
-    kind: RecordKind::IncidentAssess,
-    key: "changed",
-    question: "What changed before it began? What is known of the last 30 minutes stands here already.",
-};
-const TO_DO: Typed = Typed {
-    mark: "t",
-    text: "to do afterwards",
-    note: "an action item of the post-mortem",
-    kind: RecordKind::IncidentNote,
-    key: "text",
-    question: "What is to be done afterwards, and by whom?",
-};
-const MITIGATED: Typed = Typed {
-    mark: "m",
-    text: "mitigated",
-    note: "nobody suffers any more; nobody else is called",
-    kind: RecordKind::IncidentMitigate,
-    key: "text",
-    question: "By what?",
-};
-const RESOLVED: Typed = Typed {
-    mark: "e",
-    text: "end it: resolved",
-    note: "the clock of the post-mortem begins",
-    kind: RecordKind::IncidentResolve,
-    key: "text",
-    question: "How did it end?",
-};
-const TITLE: Typed = Typed {
-    mark: "l",
-    text: "title",
-    note: "",
-    kind: RecordKind::IncidentNote,
-    key: CALLED,
-    question: "What do others call it now? The timeline keeps what it was called before.",
-};
-const REOPENED: Typed = Typed {
-    mark: "o",
-    text: "open it again",
-    note: "it was not over",
-    kind: RecordKind::IncidentReopen,
-    key: "reason",
-    question: "Why was it not over?",
-};
-
-impl Typed {
-    fn line(&self, incident: &Incident) -> MenuLine {
-        self.with(incident, self.note, json!({}))
-    }
-
-    /// With another note, and more in the record.
-    fn with(&self, incident: &Incident, note: &str, data: Value) -> MenuLine {
-        let Self { mark, text, kind, key, question, .. } = *self;
-        let title = format!("{text} ({})", incident.short());
-        let ask = Ask { incident: incident.id, kind, data, key, title, question, of_alert: None };
-        line(mark, text, note, Step::Ask(Box::new(ask)))
-    }
 }
 
 fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
@@ -314,15 +210,6 @@ fn document(incident: &Incident) -> MenuLine {
     };
     line("d", "post-mortem", note, Step::Report)
 }
-
-const FALSE_ALARM: Typed = Typed {
-    mark: "f",
-    text: "a false alarm",
-    note: "nothing was wrong",
-    kind: RecordKind::IncidentResolve,
-    key: "text",
-    question: "How do you know? It is closed, and no post-mortem is owed.",
-};
 
 /// As what it can be closed: those that are open first, then the newest that are over.
 pub fn not_one(state: &mut State) {
