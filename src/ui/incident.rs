@@ -151,8 +151,8 @@ mod tests {
         assert_eq!(at(110), "respond late 1h 04m · update late 1h 04m");
         let of = line(&LATE);
         let stands = |width| fit(&of, "", width).0;
-        assert_eq!(stands(110), of.state[1]);
-        assert_eq!((stands(100), stands(80), stands(60)), (&*of.state[2], &*of.state[3], ""));
+        assert_eq!(stands(116), of.state[1]);
+        assert_eq!((stands(107), stands(80), stands(60)), (&*of.state[2], &*of.state[3], ""));
         assert_eq!((at(40), at(10)), ("respond late 1h 04m".to_owned(), "respond late 1h 04m".to_owned()));
     }
 

@@ -151,19 +151,22 @@ fn what_is_known_afterwards_is_assessed_afterwards() {
 
 #[test]
 fn a_list_that_does_not_fit_says_how_much_of_it_is_below() {
-    let mut scene = Scene::new(&ALERTS, (80, 24));
-    come(&mut scene, record(1, "ben", -60, RecordKind::IncidentDeclare, declared("Slow")));
-    come(&mut scene, record(2, "ben", -50, RecordKind::IncidentNote, json!({ "text": "it is slow ".repeat(9) })));
+    let mut scene = twins();
+    scene.resize((80, 24));
+    let mut note = record(3, "ada", -50, RecordKind::IncidentNote, json!({ "text": "it is slow ".repeat(9) }));
+    note.incident = Some(Uuid::from_u128(0x0002_00be_ef00).to_string());
+    come(&mut scene, note);
+    scene.pass(std::time::Duration::from_secs(20));
     scene.keys("X");
     let screen = seen(&mut scene);
-    assert!(screen.contains(" 1 more line below: PgDn ") && !screen.contains("declare another"), "{screen}");
+    assert!(screen.contains(" 2 more lines below: PgDn ") && !screen.contains("declare another"), "{screen}");
     scene.key(KeyCode::End);
     let screen = seen(&mut scene);
     assert!(screen.contains(" lines: PgUp ") && screen.contains("▶ x declare another"), "{screen}");
     // A line that is cut says so.
     scene.keys("b");
     let screen = seen(&mut scene);
-    assert!(screen.contains("1 it is slow ") && screen.contains("it is s…  "), "{screen}");
+    assert!(screen.contains("1 it is slow ") && screen.contains("slow it …  "), "{screen}");
 }
 
 #[test]
