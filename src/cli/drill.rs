@@ -16,6 +16,7 @@ use crate::incident;
 use crate::journal::store::{Reader, Store};
 use crate::runbook::library::Library;
 use crate::runtime;
+use crate::runtime::dashboard::{Ended, asked_to_end};
 use crate::runtime::seat::Seat;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
@@ -23,6 +24,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::sync::oneshot;
 use unattended::Hands;
 
 const EXAMPLES: &str = "Examples:
@@ -218,17 +220,25 @@ fn list() -> color_eyre::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// For other clients than our own: until a signal comes, or standard input ends.
+/// For other clients than our own: until a signal comes, or standard input ends. What the drill has in the file system goes with it.
 fn serve(begun: &Begun) -> color_eyre::Result<ExitCode> {
-    println!("{}", begun.config().display());
-    let mut line = String::new();
-    while std::io::stdin().read_line(&mut line)? > 0 {
-        line.clear();
+    let ended = runtime::block_on(async {
+        let told = asked_to_end()?;
+        println!("{}", begun.config().display());
+        let (closed, input) = oneshot::channel();
+        // A thread of its own: nothing waits for it when a signal comes first.
+        std::thread::spawn(move || closed.send(std::io::copy(&mut std::io::stdin(), &mut std::io::sink())));
+        tokio::select! {
+            read = input => read.unwrap_or(Ok(0)).map(|_| Ended::Left),
+            ended = told => Ok(ended),
+        }
+    })??;
+    if ended == Ended::Left {
+        eprintln!(
+            "quarterdeck: standard input has ended, and the drill with it; for one that stays, leave its input open: `sleep infinity | quarterdeck drill --serve`"
+        );
     }
-    eprintln!(
-        "quarterdeck: standard input has ended, and the drill with it; for one that stays, leave its input open: `sleep infinity | quarterdeck drill --serve`"
-    );
-    Ok(ExitCode::SUCCESS)
+    Ok(exit_code(ended))
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Want {
         };
         let asked = desk.exec.want(&wanted).await.map_err(|why| (1, why))?;
         eprintln!("{lease}");
-        match grace.filter(|_| !lease.cut_off) {
+        match grace.filter(|_| !lease.cut_off && lease.runbook.is_some()) {
             Some(grace) => eprintln!(
                 "its holder is told; it is taken over in {} s, or in {} s when its holder is not heard of",
                 grace.as_secs(),

@@ -69,8 +69,10 @@ impl fmt::Display for Lease {
         let who = format!("{}@{}", holder.name, holder.host);
         let when = since.strftime("%H:%M:%S UTC");
         write!(f, "{} is held by {} since {when}: run {}", clean(resource), clean(&who), run.short())?;
-        if let Some(runbook) = runbook {
-            write!(f, " of {}", clean(runbook))?;
+        match runbook {
+            Some(runbook) => write!(f, " of {}", clean(runbook))?,
+            // It was handed over to it, or taken over for it; or its first record is on its way.
+            None => f.write_str(", which has not begun yet")?,
         }
         if let Some(step) = step {
             write!(f, ", at {}", clean(step))?;

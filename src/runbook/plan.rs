@@ -259,8 +259,10 @@ pub struct Finding {
     pub passed: bool,
     /// In words.
     pub text: String,
-    /// What a script printed below its first line, which the words have: the beginning of it.
+    /// What a script printed that the words do not have: the beginning of it.
     pub more: Vec<String>,
+    /// So many lines follow that.
+    pub beyond: usize,
 }
 
 /// How the text of a finding begins that is in nobody's way, and yet not good.
@@ -276,20 +278,23 @@ const WIDEST: usize = 240;
 impl Finding {
     /// Without more than its words.
     pub fn of(passed: bool, text: impl Into<String>) -> Self {
-        Self { passed, text: text.into(), more: Vec::new() }
+        Self { passed, text: text.into(), more: Vec::new(), beyond: 0 }
     }
 
-    /// With what a script printed; its words have the first line.
+    /// With what a script printed that its words do not have.
     #[must_use]
     pub fn with(mut self, printed: &str) -> Self {
-        let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).skip(1).collect();
+        let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
         // A line that says that one more is left out takes as much room as that one.
         let told = if lines.len() > MORE + 1 { MORE } else { lines.len() };
         self.more = lines[..told].iter().map(|line| short(line.trim_end())).collect();
-        if told < lines.len() {
-            self.more.push(format!("… {} more lines: the step shows them when it is asked", lines.len() - told));
-        }
+        self.beyond = lines.len() - told;
         self
+    }
+
+    /// That more lines follow, if any do.
+    pub fn rest(&self) -> Option<String> {
+        (self.beyond > 0).then(|| format!("… {} more lines: the step shows them when it is asked", self.beyond))
     }
 
     /// Its sign: good, bad, a warning, not asked yet.
@@ -553,6 +558,11 @@ impl PlannedStep {
         self.fences.iter().any(|fence| fence.role == Role::Run && matches!(fence.when, When::Later(_)))
     }
 
+    /// What is said of its question where nobody knows yet whether it is asked.
+    pub fn whether(&self) -> &'static str {
+        if self.is_open() { ", if it comes to that" } else { "" }
+    }
+
     /// Its `run` is left out, and so is all of it: why.
     pub fn left_out(&self) -> Option<&str> {
         let run = self.fences.iter().find(|fence| fence.role == Role::Run)?;
@@ -600,12 +610,14 @@ mod tests {
     #[test]
     fn a_plan_has_the_beginning_of_what_a_script_printed_and_says_how_much_is_left_out() {
         let printed = |lines: usize| (1..=lines).map(|at| format!("{at} \u{1b}[31m\n\n")).collect::<String>();
-        assert_eq!(Finding::of(true, "1").with(&printed(1)), Finding::of(true, "1"));
-        let seven = Finding::of(true, "1").with(&printed(7)).more;
-        assert_eq!((seven[0].as_str(), seven[5].as_str(), seven.len()), ("2 ␛[31m", "7 ␛[31m", 6));
-        let more = Finding::of(true, "1").with(&printed(8)).more;
-        assert_eq!(more[4..], ["6 ␛[31m", "… 2 more lines: the step shows them when it is asked"]);
-        let wide = Finding::of(true, "1").with(&format!("1\n{}", "界".repeat(200)));
+        assert_eq!(Finding::of(true, "1").with(""), Finding::of(true, "1"));
+        let six = Finding::of(true, "0").with(&printed(6));
+        assert_eq!((six.more[0].as_str(), six.more[5].as_str(), six.more.len()), ("1 ␛[31m", "6 ␛[31m", 6));
+        assert_eq!(six.rest(), None);
+        let seven = Finding::of(true, "0").with(&printed(7));
+        assert_eq!((seven.more.len(), seven.more[4].as_str()), (5, "5 ␛[31m"));
+        assert_eq!(seven.rest().unwrap(), "… 2 more lines: the step shows them when it is asked");
+        let wide = Finding::of(true, "1").with(&"界".repeat(200));
         assert_eq!(wide.more[0].chars().count(), WIDEST / 2 + 1);
     }
 

@@ -3,7 +3,7 @@
 mod effects;
 mod signals;
 
-pub use signals::Ended;
+pub use signals::{Ended, asked_to_end};
 
 use super::exec::{Exec, Planning, Running};
 use super::follow::Follower;

@@ -70,15 +70,21 @@ pub fn draw(
     let body = Rect { height: inside.height.saturating_sub(foot), ..inside };
     let scroll = scroll.shown(lines.len(), usize::from(body.height));
     let most = lines.len().saturating_sub(usize::from(body.height));
-    for (index, (role, line)) in lines.iter().skip(scroll).take(usize::from(body.height)).enumerate() {
-        let style = cx.style(Role::Dialog).patch(cx.style(*role));
-        canvas::put(buf, (body.x + 1, body.y + index as u16), &text::clean(line), body.width.saturating_sub(2), style);
-    }
+    put(state, body, buf, &lines[scroll.min(lines.len())..]);
     if most > 0 {
         let text = rest(most - scroll, lines.len());
         canvas::put_right(buf, (outer.right() - 2, outer.bottom() - 1), &text, 36, cx.style(border));
     }
     Rect { y: body.bottom(), height: foot, ..inside }
+}
+
+/// Puts lines into a part of the box, as many as there is room for.
+pub fn put(state: &State, at: Rect, buf: &mut Buffer, lines: &[(Role, String)]) {
+    let cx = state.cx();
+    for (index, (role, line)) in lines.iter().take(usize::from(at.height)).enumerate() {
+        let style = cx.style(Role::Dialog).patch(cx.style(*role));
+        canvas::put(buf, (at.x + 1, at.y + index as u16), &text::clean(line), at.width.saturating_sub(2), style);
+    }
 }
 
 /// What there is beside the lines shown.

@@ -246,8 +246,9 @@ fn asked_with(state: &State, ask: &AskDialog) -> Option<String> {
     Some(format!("with {}", params.collect::<Vec<_>>().join(", ")))
 }
 
-/// What there is to tick and to choose, with the cursor.
-fn list(out: &mut Lines, ask: &AskDialog, width: usize) {
+/// What there is to tick and to choose, around the cursor: at most so many lines.
+fn list(ask: &AskDialog, width: usize, most: usize) -> Lines {
+    let (mut out, mut cursor) = (Lines::new(), 0);
     let tasks = ask.list.tasks.iter().map(|(text, done)| (if *done { "[x]" } else { "[ ]" }, text));
     let chosen = |at: usize| if ask.list.chosen == Some(at) { "(x)" } else { "( )" };
     let choices = ask.list.choices.iter().enumerate().map(|(at, text)| (chosen(at), text));
@@ -255,9 +256,14 @@ fn list(out: &mut Lines, ask: &AskDialog, width: usize) {
         if at == 0 || at == ask.list.tasks.len() {
             out.push((Role::Text, String::new()));
         }
-        let (cursor, role) = if at == ask.cursor { ("▶", Role::Text) } else { (" ", Role::Muted) };
-        wrap_into(out, role, &format!("{cursor} {mark} {text}"), width, 6);
+        let (sign, role) = if at == ask.cursor { ("▶", Role::Text) } else { (" ", Role::Muted) };
+        if at == ask.cursor {
+            cursor = out.len();
+        }
+        wrap_into(&mut out, role, &format!("{sign} {mark} {text}"), width, 6);
     }
+    let first = cursor.saturating_sub(most / 2).min(out.len().saturating_sub(most));
+    out.into_iter().skip(first).take(most).collect()
 }
 
 fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
@@ -268,17 +274,21 @@ fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     }
     let mut question = Lines::new();
     wrap_into(&mut question, Role::Text, &ask.prompt, text_width(area), 0);
-    list(&mut question, ask, text_width(area));
     let field = ask.takes_text().then_some(&ask.field);
     let text = beside(&answers(ask), text_width(area));
     let foot = Foot::new(area, (Role::DialogDanger, &text), ask.refusal.as_deref(), field);
+    // It stays in sight, however long the question is: nobody chooses what they do not see.
+    let room = usize::from(area.height.saturating_sub(FRAME + foot.height()));
+    let list = list(ask, text_width(area), (room / 2).max(room.saturating_sub(lines.len() + question.len())));
     if let Some(run) = state.runs.get(ask.run) {
         // What is asked stays in sight, whatever was seen.
-        let taken = FRAME + foot.height() + (lines.len() + question.len()) as u16;
+        let taken = FRAME + foot.height() + (lines.len() + question.len() + list.len()) as u16;
         let room = usize::from(area.height.saturating_sub(taken));
         lines.extend(evidence::lines(run, ask, (text_width(area), room)));
     }
     lines.append(&mut question);
-    let at = dialog::draw(state, area, buf, &asks(state, ask), &lines, &ask.scroll, foot.height());
-    foot.draw(state, at, buf);
+    let pinned = list.len() as u16;
+    let at = dialog::draw(state, area, buf, &asks(state, ask), &lines, &ask.scroll, pinned + foot.height());
+    dialog::put(state, Rect { height: pinned, ..at }, buf, &list);
+    foot.draw(state, Rect { y: at.y + pinned, height: at.height.saturating_sub(pinned), ..at }, buf);
 }

@@ -128,7 +128,9 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
 fn later(plan: &Plan<Draft>) -> String {
     let text = match plan.later().as_slice() {
         [] => return String::new(),
-        [(step, phrase)] => format!("{} asks again: {phrase}. ", plan.body().name(step)).replacen('s', "S", 1),
+        [(step, phrase)] => {
+            format!("{} asks again{}: {phrase}. ", plan.body().name(step), step.whether()).replacen('s', "S", 1)
+        }
         several => {
             let numbers: Vec<String> = several.iter().map(|(step, _)| plan.body().number(step).to_string()).collect();
             format!("Steps {} ask again, each for a phrase of its own. ", numbers.join(", "))

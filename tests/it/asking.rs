@@ -264,6 +264,28 @@ fn what_was_ticked_stays_ticked() {
 }
 
 #[test]
+fn what_there_is_to_choose_stays_in_sight_however_long_the_question_is() {
+    let mut scene = Scene::full(SMALL);
+    begin(&mut scene, 1, "local/api-3");
+    let prompt = (1..=30).map(|line| format!("line {line} of what was seen")).collect::<Vec<_>>().join("\n\n");
+    let choices: Vec<String> = (1..=20).map(|way| format!("way {way}")).collect();
+    ask(&mut scene, 1, &prompt, None, true, TaskList { choices, ..TaskList::default() }, Vec::new());
+    settle(&mut scene);
+    let seen = screen(&mut scene);
+    assert!(seen.contains("line 1 of") && seen.contains("more lines below: PgDn"), "{seen}");
+    assert!(seen.contains("▶ ( ) way 1 ") && !seen.contains("way 20"), "{seen}");
+    for _ in 1..20 {
+        code(&mut scene, KeyCode::Down);
+    }
+    press(&mut scene, " ");
+    let seen = screen(&mut scene);
+    assert!(seen.contains("▶ (x) way 20") && seen.contains("line 1 of") && !seen.contains("way 1 "), "{seen}");
+    code(&mut scene, KeyCode::PageDown);
+    let seen = screen(&mut scene);
+    assert!(seen.contains("▶ (x) way 20") && !seen.contains("line 1 of"), "{seen}");
+}
+
+#[test]
 fn an_undo_that_takes_a_phrase_is_not_chosen_by_its_letter() {
     let mut scene = Scene::full(LARGE);
     begin(&mut scene, 1, "local/api-3");

@@ -241,6 +241,17 @@ impl Drop for Serving {
 }
 
 #[test]
+fn what_one_that_serves_has_goes_with_it_when_a_signal_ends_it() {
+    let desk = Desk::bare();
+    let mut drill = Serving::start(desk.home(), &["drill", "steady"]);
+    assert_eq!(folders(desk.home()).len(), 1);
+    let child = rustix::process::Pid::from_child(&drill.child);
+    rustix::process::kill_process(child, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(drill.child.wait().unwrap().code(), Some(143));
+    assert_eq!(folders(desk.home()), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn every_source_has_all_that_it_asks_for() {
     let desk = Desk::bare();
     let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "3"]);

@@ -53,12 +53,18 @@ impl Person {
 
     /// Prints what is told while a question may be open: on lines of its own, with the end of the question below it.
     pub fn tell(&self, told: &[String]) {
-        self.apart(stdout().is_terminal() && !told.is_empty(), || told.iter().for_each(|line| println!("{line}")));
+        if told.is_empty() {
+            return;
+        }
+        self.apart(stdout().is_terminal(), || println!("{}", told.join("\n")));
     }
 
     /// The same of what is told on standard error, where questions stand.
     pub fn warn(&self, told: &[String]) {
-        self.apart(!told.is_empty(), || told.iter().for_each(|line| eprintln!("{line}")));
+        if told.is_empty() {
+            return;
+        }
+        self.apart(true, || eprintln!("{}", told.join("\n")));
     }
 
     fn apart(&self, shows: bool, tell: impl FnOnce()) {

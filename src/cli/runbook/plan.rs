@@ -8,7 +8,7 @@ use crate::connect::ssh::quoted;
 use crate::domain::risk::{BreakGlass, Level, Unattended};
 use crate::domain::{json, text};
 use crate::runbook::announce::{self, Teller};
-use crate::runbook::plan::{PlannedFence, PlannedStep};
+use crate::runbook::plan::{Finding, PlannedFence, PlannedStep};
 use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crate::{runtime, ui};
@@ -138,8 +138,8 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
         String::new()
     };
     let name = |step| text::clean(&plan.body().name(step)).into_owned();
-    let later: String =
-        plan.later().into_iter().map(|(step, phrase)| format!("{} asks again: type  {phrase}\n", name(step))).collect();
+    let asks = |(step, phrase)| format!("{} asks again{}: type  {phrase}\n", name(step), PlannedStep::whether(step));
+    let later: String = plan.later().into_iter().map(asks).collect();
     format!("{}\n{}\n{text}{later}{two}{how}\n", plan.body().runbook.title, heading(plan, config))
 }
 
@@ -257,8 +257,8 @@ fn rolling(rolling: &Rolling) -> Value {
 }
 
 fn fence(fence: &PlannedFence) -> Value {
-    let finding =
-        fence.finding.as_ref().map(|found| json!({ "passed": found.passed, "text": found.text, "more": found.more }));
+    let told = |found: &Finding| json!({ "passed": found.passed, "text": found.text, "more": found.more, "beyond": found.beyond });
+    let finding = fence.finding.as_ref().map(told);
     json!({
         "role": fence.role.word(),
         "language": fence.language,

@@ -91,7 +91,9 @@ impl Inner {
         for resource in &asked.want.resources {
             let Some(held) = holder(&mut change, resource, &self.actor).await? else { continue };
             if held.run == asked.want.run {
-                (holds, lives) = (true, lives || !held.cut_off);
+                // A run that is yet to begin, for which it is kept, is driven by nobody.
+                let driven = !held.cut_off && read::driver(&mut change, held.run).await?.is_some();
+                (holds, lives) = (true, lives || driven);
             }
         }
         if !holds {

@@ -4,7 +4,7 @@
 //! A hole holds a name, its fields and its indexes (`before[0].Id`), or a time that is counted from the plan's (`now + 2h`), and nothing else: what
 //! a template could compute is not safe for conditions, and not needed for anything else.
 
-use super::moment::Moment;
+use super::moment::{Moment, NOW};
 use super::{Fault, NameType, OPERATOR, Types};
 use crate::domain::secret::Secret;
 use crate::runbook::model::ParamType;
@@ -111,6 +111,21 @@ fn is_path(text: &str) -> bool {
     })
 }
 
+/// What looks like a hole in a body that has none, where it can mean nothing else: it would be sent as it stands.
+pub fn stray(body: &str, types: &Types) -> Option<Fault> {
+    let inside = |(open, _): (usize, &str)| {
+        let rest = &body[open + 2..];
+        rest.find("}}").map(|close| (open, rest[..close].trim()))
+    };
+    let ours = |name: &str| {
+        let is_param = || matches!(types.get(root(name)), Some(NameType::Param(_)));
+        name == OPERATOR || Moment::read(name).is_some() || is_path(name) && is_param()
+    };
+    let (at, name) = body.match_indices("{{").filter_map(inside).find(|(_, name)| ours(name))?;
+    let mend = "holes are filled in http and promql alone: a script has values by `vars=(NAME)`, as $NAME, a statement as :NAME, a time of their own";
+    Some(Fault::new(at, format!("`{{{{ {name} }}}}` would be sent as it stands"), mend))
+}
+
 /// The first word of a hole.
 pub(super) fn root(name: &str) -> &str {
     name.split(['.', '[']).next().unwrap_or_default()
@@ -139,6 +154,11 @@ pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(Strin
     let root = root(name);
     match (root, types.get(root)) {
         (OPERATOR, _) if name == OPERATOR => Ok(None),
+        (NOW | OPERATOR, _) => Err(Fault::new(
+            at,
+            format!("there is no `{name}`"),
+            "there are `now`, `now + 2h`, `now - PARAMETER` and `operator`",
+        )),
         ("run" | "step", _) if matches!(name, "run.id" | "step.id") => Ok(None),
         ("run" | "step" | "secret", _) => {
             Err(Fault::new(at, format!("there is no `{name}`"), "there are run.id, step.id and secret.NAME"))
@@ -291,6 +311,17 @@ pub(super) mod tests {
         assert_eq!((uses("now", 0, &types), uses("operator", 0, &types)), (Ok(None), Ok(None)));
         assert_eq!(uses("now + n", 0, &types).unwrap_err().what, "`n` is no duration");
         assert_eq!(uses("now + 2", 0, &types).unwrap_err().what, "`now + 2` is no time");
+        assert_eq!(uses("now.unix", 0, &types).unwrap_err().what, "there is no `now.unix`");
+
+        let stray = |body: &str| stray(body, &types).map(|fault| (fault.at, fault.what));
+        for (body, at, name) in
+            [("a {{ now + 2h }}", 2, "now + 2h"), ("{{.X}} {{n}}", 7, "n"), ("{{ operator }}", 0, "operator")]
+        {
+            assert_eq!(stray(body), Some((at, format!("`{{{{ {name} }}}}` would be sent as it stands"))), "{body}");
+        }
+        for theirs in ["docker inspect -f '{{ .State.Status }}'", "{{ json .n }}", "{{ end }}", "{{ now", "${{n}"] {
+            assert_eq!(stray(theirs), None, "{theirs}");
+        }
     }
 
     #[test]

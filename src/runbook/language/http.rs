@@ -469,7 +469,12 @@ const MARK: &str = "\u{e000}";
 
 fn read_body(written: &Written<'_>, types: &Types, reading: &mut Reading) {
     let body = &written.body;
+    let before = reading.faults.len();
     let pieces = holes(body, types, reading);
+    // What is left of a body of which a hole is wrong is nothing to judge.
+    if reading.faults.len() > before {
+        return;
+    }
     let hole = pieces.iter().find_map(|piece| match piece {
         Piece::Hole(_, at) => Some(*at),
         Piece::Text(..) => None,

@@ -16,7 +16,7 @@ pub mod said;
 mod shell;
 pub mod sql;
 
-pub use fill::{Scope, Secrets};
+pub use fill::{Scope, Secrets, stray};
 
 use super::expr::Gives;
 use super::model::{Fence, Param, ParamType, Role};

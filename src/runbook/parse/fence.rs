@@ -87,7 +87,8 @@ impl Reader<'_, '_> {
         let before = self.faults.list.len();
         let reading = (language.read)(role, &draft.body, &self.types);
         self.unsure |= !reading.faults.is_empty();
-        for fault in &reading.faults {
+        let stray = language.filled.is_none().then(|| language::stray(&draft.body, &self.types)).flatten();
+        for fault in reading.faults.iter().chain(&stray) {
             self.faults.at(draft.body_at + fault.at, fault.what.clone(), fault.mend.clone());
         }
         for (name, at) in &reading.used {
@@ -197,6 +198,10 @@ impl Reader<'_, '_> {
         }
         if !self.sure {
             return;
+        }
+        if language::is_word(name) {
+            let mend = "it has a meaning of its own elsewhere, and can be no parameter; name another one";
+            return self.faults.at(at, format!("`{name}` means nothing here"), mend);
         }
         let nearest = nearest(name, self.types.keys().map(String::as_str));
         self.faults.at(

@@ -430,7 +430,7 @@ fn name_or_fault(name: &str, at: usize, faults: &mut Faults<'_>) -> bool {
     if !fine {
         faults.at(at, format!("`{name}` is no parameter name"), "use lower-case letters, digits and _, a letter first");
     } else if language::is_word(name) {
-        faults.at(at, format!("`{name}` has a meaning of its own in conditions"), "choose another name");
+        faults.at(at, format!("`{name}` has a meaning of its own"), "choose another name");
         return false;
     }
     fine

@@ -33,6 +33,22 @@ impl Ended {
     }
 }
 
+/// Listens to what asks a program for its end that has no screen, from now on; the future waits for it.
+///
+/// # Errors
+/// When the system lets nobody listen.
+pub fn asked_to_end() -> std::io::Result<impl Future<Output = Ended>> {
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => Ended::by(rustix::process::Signal::TERM),
+            _ = hangup.recv() => Ended::by(rustix::process::Signal::HUP),
+            _ = interrupt.recv() => Ended::by(rustix::process::Signal::INT),
+        }
+    })
+}
+
 /// What a signal asks for.
 pub(super) enum Told {
     End(Ended),

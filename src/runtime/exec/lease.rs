@@ -249,8 +249,13 @@ impl Held {
     }
 
     async fn lost(&self, exec: &Exec) -> String {
-        let resources: Vec<String> = self.grants.iter().map(|grant| grant.resource.clone()).collect();
+        let mut resources: Vec<String> = self.grants.iter().map(|grant| grant.resource.clone()).collect();
         let held = exec.journal.held(&resources).await.unwrap_or_default();
+        // What is still its own of several.
+        let ours = |resource: &String| held.iter().any(|lease| lease.run == self.run && &lease.resource == resource);
+        if !resources.iter().all(ours) {
+            resources.retain(|resource| !ours(resource));
+        }
         let who = held.iter().find(|lease| lease.run != self.run).map(|lease| format!(": {lease}")).unwrap_or_default();
         format!(
             "the lock on {} is lost: it was taken over, or this run was not heard of for too long{who}",

@@ -14,7 +14,7 @@ use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::day;
 use crate::journal::process::actor;
 use crate::runbook::foreseen::{self, Foreseen};
-use crate::runbook::language::moment::NOW;
+use crate::runbook::language::moment::{self, NOW};
 use crate::runbook::language::{OPERATOR, Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, OnFail, Param, ParamType, Role, RunLimits, Runbook, Step};
@@ -329,6 +329,7 @@ impl<'a> Planner<'a> {
                 fences.push(left_out(fence, when));
                 continue;
             }
+            self.counts(step, &fence.body);
             self.open = matches!((&when, &run), (When::Later(_), _) | (_, When::Later(_)));
             let (pinned, on) = self.pin(step, fence).await?;
             let pinned_id = pinned.id.clone();
@@ -386,7 +387,15 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// A time that can't be counted now never can: nothing is begun that would end there.
+    fn counts(&mut self, step: &Step, body: &str) {
+        if let Some(why) = moment::missing(body, &self.values) {
+            self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());
+        }
+    }
+
     fn by_hand(&mut self, runbook: &Runbook, step: &Step) -> ByHand {
+        self.counts(step, &step.prose);
         let asked = self.question(step);
         // What it runs is told by itself.
         let is_link = |line: &str| {
@@ -559,7 +568,7 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
     };
     let Asked { truth, printed, said, seen } = scene.holds_and_says(fence, pinned, expect).await;
     // What its page makes of the answer is what it wants to have seen.
-    let tells_more = matches!(truth, Truth::Yes(..)) && fence.attrs.show.is_none();
+    let tells_more = fence.attrs.show.is_none() || !matches!(truth, Truth::Yes(..));
     // It only tells: what it did not find true is in nobody's way.
     let tells = fence.attrs.on_fail == Some(OnFail::Continue);
     let (passed, warns, text) = match truth {

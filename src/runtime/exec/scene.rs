@@ -87,9 +87,9 @@ pub(super) enum Truth {
 /// One look of a check.
 pub(super) struct Asked {
     pub(super) truth: Truth,
-    /// What a script printed.
+    /// What a script printed that the words do not have.
     pub(super) printed: String,
-    /// The same with its errors.
+    /// All that it printed, with its errors.
     pub(super) said: String,
     /// The rows that are captured.
     pub(super) seen: Option<Rows>,
@@ -100,6 +100,12 @@ impl Asked {
         let truth = Truth::Unclear(format!("could not be asked: {why}"));
         Self { truth, printed: String::new(), said: String::new(), seen: None }
     }
+}
+
+/// What the words of a script's answer do not have of what it printed: they have its first line, or its errors if it failed.
+fn below(printed: &str, went_well: bool) -> String {
+    let lines = printed.lines().filter(|line| !line.trim().is_empty());
+    lines.skip(usize::from(went_well)).collect::<Vec<_>>().join("\n")
 }
 
 /// One look of several.
@@ -241,6 +247,7 @@ impl<'a> Scene<'a> {
         let (printed, errors) = (text("stdout"), text("stderr"));
         let gap = if printed.is_empty() || errors.is_empty() { "" } else { "\n" };
         let said = [&printed, gap, &errors].concat();
+        let printed = below(&printed, found.names.get("rc") == Some(&Value::from(0)));
         let seen = fence.attrs.out.clone().map(|name| {
             let rows = std::mem::take(&mut found.rows).into_iter().take(SEEN).collect();
             Rows { name, rows, ..Rows::default() }

@@ -209,7 +209,7 @@ fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], said: &mut Said, width
         let role = Role::from(severity);
         let on = if fences.len() > 1 { format!("{}: ", fence.on) } else { String::new() };
         labelled(out, role, "", &format!("{mark} {on}{}", finding.text), width);
-        for line in &finding.more {
+        for line in finding.more.iter().chain(&finding.rest()) {
             labelled(out, Role::Muted, "", &format!("  {line}"), width);
         }
     }

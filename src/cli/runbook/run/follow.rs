@@ -159,7 +159,9 @@ impl<'a> Following<'a> {
             told.extend(self.wants.apply(record).filter(|want| want.run == self.run).map(Want::line));
         }
         if self.of.json {
-            told.iter().for_each(|line| println!("{}", told::compact(&json!({ "event": "wanted", "text": line }))));
+            for line in &told {
+                println!("{}", told::compact(&json!({ "event": "wanted", "text": line })));
+            }
             return;
         }
         match person {
@@ -167,7 +169,11 @@ impl<'a> Following<'a> {
                 let lines = told.iter().map(|line| format!("! {line}; to stop and hand it over type  hand over"));
                 person.warn(&lines.collect::<Vec<_>>());
             }
-            None => told.iter().for_each(|line| eprintln!("! {line}")),
+            None => {
+                for line in &told {
+                    eprintln!("! {line}");
+                }
+            }
         }
     }
 

@@ -86,6 +86,9 @@ fn body(
     match of {
         SetExpr::Select(of) => select(of, context, outer, order),
         SetExpr::Query(of) => query(of, context, outer),
+        SetExpr::SetOperation { op: SetOperator::Union, .. } if !order.is_empty() => {
+            Err("ORDER BY behind UNION is not known here".to_owned().into())
+        }
         SetExpr::SetOperation { op: SetOperator::Union, left, right, .. } => {
             let mut rows = body(left, context, outer, &[])?;
             rows.rows.extend(body(right, context, outer, &[])?.rows);
@@ -116,7 +119,7 @@ fn select(
     let grouped = !matches!(&of.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
         || of.projection.iter().filter_map(item).any(is_aggregate);
     if grouped {
-        return aggregated(of, &from, context, outer);
+        return aggregated(of, &from, context, outer, order);
     }
     sort(&mut from, of, order, context, outer)?;
     let columns = headings(&of.projection, &from.columns, context, outer);
@@ -138,7 +141,13 @@ fn item(of: &SelectItem) -> Option<&Expr> {
     }
 }
 
-fn aggregated(of: &Select, from: &Rows, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
+fn aggregated(
+    of: &Select,
+    from: &Rows,
+    context: &Context<'_>,
+    outer: Option<&Scope<'_>>,
+    order: &[OrderByExpr],
+) -> Result<Rows, Refusal> {
     let by: &[Expr] = match &of.group_by {
         GroupByExpr::Expressions(by, _) => by,
         GroupByExpr::All(_) => return Err("GROUP BY ALL is not known here".to_owned().into()),
@@ -157,15 +166,16 @@ fn aggregated(of: &Select, from: &Rows, context: &Context<'_>, outer: Option<&Sc
     }
     let columns = headings(&of.projection, &from.columns, context, outer);
     let nothing = vec![V::Null; from.columns.len()];
-    let rows: Result<Vec<Vec<V>>, Refusal> = groups
+    let rows: Result<Vec<Keyed>, Refusal> = groups
         .values()
         .map(|group| {
             let first = group.first().copied().unwrap_or(&nothing);
             let scope = Scope { columns: &from.columns, row: first, outer };
-            project(&of.projection, &scope, context, Some(Wanted { columns: &from.columns, rows: group, outer }))
+            let group = Some(Wanted { columns: &from.columns, rows: group, outer });
+            Ok((keys(order, of, &scope, context, group)?, project(&of.projection, &scope, context, group)?))
         })
         .collect();
-    Ok(Rows { columns, rows: rows? })
+    Ok(Rows { columns, rows: ordered(rows?, order) })
 }
 
 fn headings(items: &[SelectItem], from: &[Column], context: &Context<'_>, outer: Option<&Scope<'_>>) -> Vec<Column> {
@@ -215,6 +225,9 @@ fn project(
     Ok(row)
 }
 
+/// By what a row is sorted, and the row.
+type Keyed = (Vec<V>, Vec<V>);
+
 fn sort(
     from: &mut Rows,
     of: &Select,
@@ -222,16 +235,26 @@ fn sort(
     context: &Context<'_>,
     outer: Option<&Scope<'_>>,
 ) -> Result<(), Refusal> {
-    if order.is_empty() {
-        return Ok(());
-    }
-    let mut keyed: Vec<(Vec<V>, Vec<V>)> = Vec::with_capacity(from.rows.len());
+    let mut keyed = Vec::with_capacity(from.rows.len());
     for row in std::mem::take(&mut from.rows) {
         let scope = Scope { columns: &from.columns, row: &row, outer };
-        let keys: Result<Vec<V>, Refusal> =
-            order.iter().map(|by| eval(chosen(&by.expr, &of.projection), &scope, context, None)).collect();
-        keyed.push((keys?, row));
+        keyed.push((keys(order, of, &scope, context, None)?, row));
     }
+    from.rows = ordered(keyed, order);
+    Ok(())
+}
+
+fn keys(
+    order: &[OrderByExpr],
+    of: &Select,
+    scope: &Scope<'_>,
+    context: &Context<'_>,
+    group: Option<Wanted<'_>>,
+) -> Result<Vec<V>, Refusal> {
+    order.iter().map(|by| eval(chosen(&by.expr, &of.projection), scope, context, group)).collect()
+}
+
+fn ordered(mut keyed: Vec<Keyed>, order: &[OrderByExpr]) -> Vec<Vec<V>> {
     keyed.sort_by(|(a, _), (b, _)| {
         let each = order.iter().zip(a.iter().zip(b)).map(|(by, (a, b))| {
             let way = a.order(b).unwrap_or_else(|| (*a == V::Null).cmp(&(*b == V::Null)));
@@ -239,8 +262,7 @@ fn sort(
         });
         each.fold(Ordering::Equal, Ordering::then)
     });
-    from.rows = keyed.into_iter().map(|(_, row)| row).collect();
-    Ok(())
+    keyed.into_iter().map(|(_, row)| row).collect()
 }
 
 /// `ORDER BY 1`, and by the name of a column of the result.

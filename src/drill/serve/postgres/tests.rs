@@ -61,6 +61,7 @@ fn rows_are_chosen_ordered_and_cut() {
     assert_eq!(told("SELECT name FROM people WHERE (name, age) IN (SELECT name, age FROM people)"), ["ada", "cyd"]);
     assert_eq!(told("SELECT 1 + 2 * 3, 'a' || 'b', NULL::int"), ["7|ab|-"]);
     assert_eq!(told("SELECT age FROM people WHERE name = 'ada' UNION ALL SELECT 1"), ["36", "1"]);
+    assert_eq!(told("SELECT 2 UNION ALL SELECT 1 ORDER BY 1"), ["error: ORDER BY behind UNION is not known here"]);
 }
 
 #[test]
@@ -75,6 +76,14 @@ fn aggregates_and_what_they_leave_out() {
     assert_eq!(told("SELECT count(*), max(age) FROM people WHERE false"), ["0|-"]);
     assert_eq!(told("SELECT coalesce(max(age), 0) + 1 FROM people WHERE false"), ["1"]);
     assert_eq!(told("SELECT age IS NULL AS young, count(*) FROM people GROUP BY 1"), ["f|2", "t|1"]);
+    let by = |order: &str| {
+        told(&format!("SELECT coalesce(age, 0) > 40 AS old, count(*) AS n FROM people GROUP BY 1 ORDER BY {order}"))
+    };
+    assert_eq!((by("n DESC"), by("count(*)")), (vec!["f|2".into(), "t|1".into()], vec!["t|1".into(), "f|2".into()]));
+    assert_eq!(
+        told("SELECT name, count(*) FROM people GROUP BY name ORDER BY max(age) DESC LIMIT 2"),
+        ["bob|1", "cyd|1"]
+    );
     assert!(told("SELECT name FROM people WHERE count(*) > 1")[0].contains("count is an aggregate"));
 }
 
