@@ -245,9 +245,12 @@ fn what_one_that_serves_has_goes_with_it_when_a_signal_ends_it() {
     let desk = Desk::bare();
     let mut drill = Serving::start(desk.home(), &["drill", "steady"]);
     assert_eq!(folders(desk.home()).len(), 1);
+    // Whoever waits for a child closes its input first: that would end it, too.
+    let input = drill.child.stdin.take();
     let child = rustix::process::Pid::from_child(&drill.child);
     rustix::process::kill_process(child, rustix::process::Signal::TERM).unwrap();
     assert_eq!(drill.child.wait().unwrap().code(), Some(143));
+    drop(input);
     assert_eq!(folders(desk.home()), Vec::<PathBuf>::new());
 }
 
